@@ -1,0 +1,98 @@
+#include "runtime/core/tensor.h"
+
+#include <cassert>
+#include <cstring>
+#include <utility>
+
+#include "runtime/core/error.h"
+#include "runtime/core/half.h"
+
+namespace vulcap::core {
+
+size_t element_count(const Shape& shape) {
+  size_t count = 1;
+  for (int64_t dim : shape) {
+    if (dim < 0 || __builtin_mul_overflow(count, size_t(dim), &count) || count > (size_t(1) << 46)) {
+      throw Error(ErrorCode::kInvalidModel, "tensor shape " + shape_text(shape) + " is negative or too large");
+    }
+  }
+  return count;
+}
+
+std::string shape_text(const Shape& shape) {
+  std::string text = "[";
+  for (size_t i = 0; i < shape.size(); ++i) text += (i ? "," : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+Tensor::Tensor(DType dtype, Shape shape) : dtype_(dtype), shape_(std::move(shape)) {
+  count_ = element_count(shape_);
+  auto storage = std::make_shared<std::vector<std::byte>>(dtype_bytes(dtype_, count_));
+  view_ = {storage->data(), storage->size()};
+  owner_ = std::move(storage);
+}
+
+Tensor::Tensor(DType dtype, Shape shape, std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
+               bool file_backed)
+    : dtype_(dtype), shape_(std::move(shape)), owner_(std::move(owner)), view_(bytes), file_backed_(file_backed) {
+  count_ = element_count(shape_);
+  if (bytes.size() != dtype_bytes(dtype_, count_)) {
+    throw Error(ErrorCode::kInvalidModel, "tensor " + shape_text(shape_) + " " + std::string(dtype_name(dtype_)) +
+                                              " needs " + std::to_string(dtype_bytes(dtype_, count_)) +
+                                              " bytes but has " + std::to_string(bytes.size()));
+  }
+}
+
+std::span<std::byte> Tensor::mutable_bytes() {
+  assert(!file_backed_);
+  return {const_cast<std::byte*>(view_.data()), view_.size()};
+}
+
+double Tensor::at_f64(size_t index) const {
+  switch (dtype_) {
+    case DType::kF32:
+      return as<float>()[index];
+    case DType::kF64:
+      return as<double>()[index];
+    case DType::kF16:
+      return half_to_float(as<uint16_t>()[index]);
+    case DType::kBF16:
+      return bfloat16_to_float(as<uint16_t>()[index]);
+    case DType::kU64:
+      return double(as<uint64_t>()[index]);
+    default:
+      return double(at_i64(index));
+  }
+}
+
+int64_t Tensor::at_i64(size_t index) const {
+  switch (dtype_) {
+    case DType::kI64:
+    case DType::kU64:
+      return as<int64_t>()[index];
+    case DType::kI32:
+      return as<int32_t>()[index];
+    case DType::kU32:
+      return as<uint32_t>()[index];
+    case DType::kI16:
+      return as<int16_t>()[index];
+    case DType::kU16:
+      return as<uint16_t>()[index];
+    case DType::kI8:
+      return as<int8_t>()[index];
+    case DType::kU8:
+    case DType::kBool:
+      return as<uint8_t>()[index];
+    default:
+      return int64_t(at_f64(index));
+  }
+}
+
+Tensor Tensor::reshaped(Shape shape) const {
+  Tensor other = *this;
+  assert(element_count(shape) == count_);
+  other.shape_ = std::move(shape);
+  return other;
+}
+
+}  // namespace vulcap::core
