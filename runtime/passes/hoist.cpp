@@ -1,0 +1,72 @@
+#include "runtime/passes/hoist.h"
+
+#include <algorithm>
+
+namespace vulcap::passes {
+namespace {
+
+using graph::Graph;
+using graph::kNoValue;
+using graph::Node;
+using graph::ValueId;
+
+// Values that follow from the invariant inputs and constants alone (true), of those that need at least one such input.
+std::vector<bool> invariant_values(const Graph& graph, const std::vector<std::string>& inputs) {
+  std::vector<bool> invariant(graph.values.size(), false);
+  for (ValueId in : graph.inputs) {
+    invariant[size_t(in)] = std::find(inputs.begin(), inputs.end(), graph.value(in).name) != inputs.end();
+  }
+  for (const Node& node : graph.nodes) {
+    bool any = false;
+    bool all = true;
+    for (ValueId in : node.inputs) {
+      if (in == kNoValue || graph.value(in).constant) continue;
+      any = any || invariant[size_t(in)];
+      all = all && invariant[size_t(in)];
+    }
+    for (ValueId out : node.outputs) {
+      if (out != kNoValue) invariant[size_t(out)] = any && all;
+    }
+  }
+  return invariant;
+}
+
+bool computed_once(const Node& node, const std::vector<bool>& invariant) {
+  return std::any_of(node.outputs.begin(), node.outputs.end(),
+                     [&](ValueId out) { return out != kNoValue && invariant[size_t(out)]; });
+}
+
+}  // namespace
+
+Hoisted hoist(const Graph& graph, const std::vector<std::string>& invariant_inputs) {
+  const auto invariant = invariant_values(graph, invariant_inputs);
+  Hoisted result{graph, graph, {}};
+  result.prelude.nodes.clear();
+  result.prelude.outputs.clear();
+  result.rest.nodes.clear();
+  std::vector<bool> shared(graph.values.size(), false);
+  auto share = [&](ValueId value) {
+    if (value == kNoValue || !invariant[size_t(value)] || shared[size_t(value)]) return;
+    shared[size_t(value)] = true;
+    const bool is_input = std::find(graph.inputs.begin(), graph.inputs.end(), value) != graph.inputs.end();
+    if (is_input) return;
+    result.shared.push_back(graph.value(value).name);
+    result.prelude.outputs.push_back(value);
+    result.rest.inputs.push_back(value);
+  };
+  for (const Node& node : graph.nodes) {
+    if (computed_once(node, invariant)) {
+      result.prelude.nodes.push_back(node);
+      continue;
+    }
+    for (ValueId in : node.inputs) share(in);
+    result.rest.nodes.push_back(node);
+  }
+  for (ValueId out : graph.outputs) share(out);
+  std::erase_if(result.prelude.inputs, [&](ValueId in) { return !invariant[size_t(in)]; });
+  std::erase_if(result.rest.inputs, [&](ValueId in) { return invariant[size_t(in)] && !shared[size_t(in)]; });
+  graph::remove_dead_nodes(result.prelude);
+  return result;
+}
+
+}  // namespace vulcap::passes

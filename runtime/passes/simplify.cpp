@@ -1,0 +1,129 @@
+// Removes what changes nothing: identities, views of views, neutral elements, decided selections, undone transposes.
+#include <algorithm>
+#include <numeric>
+
+#include "runtime/passes/pass.h"
+#include "runtime/passes/rewrite.h"
+
+namespace vulcap::passes {
+namespace {
+
+bool same_kind(const Matcher& m, ValueId a, ValueId b) {
+  return m.value(a).dtype == m.value(b).dtype && m.shape(a) == m.shape(b);
+}
+
+// A graph output must keep a node of its own, so it is not replaced by a graph input or a constant.
+bool may_replace(const Matcher& m, ValueId from, ValueId to) {
+  return same_kind(m, from, to) && (!m.is_output(from) || (m.producer(to) != nullptr && !m.is_output(to)));
+}
+
+std::optional<Patch> drop_identity(Matcher& m, const Node& node) {
+  const bool identity = node.is("Identity") || node.is("Dropout") || node.is("View", "vulcap") ||
+                        (node.is("Cast") && m.value(node.inputs[0]).dtype == m.value(node.outputs[0]).dtype) || node.is("Expand") ||
+                        node.is("Slice") || (node.is("Concat") && node.inputs.size() == 1);
+  if (!identity || !may_replace(m, node.outputs[0], node.inputs[0])) return std::nullopt;
+  return replace(node.outputs[0], node.inputs[0]);
+}
+
+std::optional<Patch> merge_views(Matcher& m, const Node& node) {
+  if (!node.is("View", "vulcap")) return std::nullopt;
+  const Node* inner = m.producer(node.inputs[0], "View", "vulcap");
+  if (inner == nullptr) return std::nullopt;
+  const core::SymShape to = m.shape(node.outputs[0]);
+  return replace_with(node.outputs[0], m.make_view(node.name, inner->inputs[0], to));
+}
+
+std::optional<Patch> drop_neutral(Matcher& m, const Node& node) {
+  if (!node.domain.empty() || node.inputs.size() != 2) return std::nullopt;
+  const bool commutes = node.op == "Add" || node.op == "Mul";
+  const bool product = node.op == "Mul" || node.op == "Div";
+  if (!commutes && node.op != "Sub" && node.op != "Div") return std::nullopt;
+  for (size_t i = commutes ? 0 : 1; i < 2; ++i) {
+    const auto splat = m.splat(node.inputs[i]);
+    const ValueId other = node.inputs[1 - i];
+    if (splat && *splat == (product ? 1.0 : 0.0) && may_replace(m, node.outputs[0], other)) return replace(node.outputs[0], other);
+  }
+  return std::nullopt;
+}
+
+std::optional<Patch> decide_where(Matcher& m, const Node& node) {
+  if (!node.is("Where")) return std::nullopt;
+  const auto condition = m.splat(node.inputs[0]);
+  if (!condition) return std::nullopt;
+  const ValueId chosen = node.inputs[*condition != 0 ? 1 : 2];
+  if (!may_replace(m, node.outputs[0], chosen)) return std::nullopt;
+  return replace(node.outputs[0], chosen);
+}
+
+std::optional<Patch> drop_empty_concat_inputs(Matcher& m, const Node& node) {
+  if (!node.is("Concat")) return std::nullopt;
+  std::vector<ValueId> kept;
+  for (ValueId in : node.inputs) {
+    const auto& shape = m.shape(in);
+    const bool empty = std::find(shape.begin(), shape.end(), core::Dim(0)) != shape.end();
+    if (!empty) kept.push_back(in);
+  }
+  if (kept.empty() || kept.size() == node.inputs.size()) return std::nullopt;
+  return replace_with(node.outputs[0], m.make("Concat", "", node.name, kept, node.attributes));
+}
+
+std::vector<int64_t> permutation(const Node& node, size_t rank) {
+  std::vector<int64_t> reversed(rank);
+  std::iota(reversed.rbegin(), reversed.rend(), 0);
+  return node.attributes.integers("perm", reversed);
+}
+
+// A transpose that only moves axes of size 1 is a view.
+std::optional<Patch> transpose_to_view(Matcher& m, const Node& node) {
+  if (!node.is("Transpose")) return std::nullopt;
+  const core::SymShape from = m.shape(node.inputs[0]);
+  int64_t last = -1;
+  for (int64_t axis : permutation(node, from.size())) {
+    if (from[size_t(axis)] == core::Dim(1)) continue;
+    if (axis < last) return std::nullopt;
+    last = axis;
+  }
+  const core::SymShape to = m.shape(node.outputs[0]);
+  return replace_with(node.outputs[0], m.make_view(node.name, node.inputs[0], to));
+}
+
+std::optional<Patch> merge_transposes(Matcher& m, const Node& node) {
+  if (!node.is("Transpose")) return std::nullopt;
+  const Node* inner = m.producer(node.inputs[0], "Transpose");
+  if (inner == nullptr) return std::nullopt;
+  const size_t rank = m.shape(node.inputs[0]).size();
+  const auto first = permutation(*inner, rank);
+  std::vector<int64_t> both;
+  for (int64_t axis : permutation(node, rank)) both.push_back(first[size_t(axis)]);
+  const ValueId source = inner->inputs[0];
+  const bool undone = std::is_sorted(both.begin(), both.end());
+  if (undone) return may_replace(m, node.outputs[0], source) ? std::optional(replace(node.outputs[0], source)) : std::nullopt;
+  graph::Attributes attributes;
+  attributes.set("perm", both);
+  return replace_with(node.outputs[0], m.make("Transpose", "", node.name, {source}, std::move(attributes)));
+}
+
+// A uniform operand of an element-wise node is read as one scalar, whatever its shape would be.
+std::optional<Patch> shrink_splat(Matcher& m, const Node& node) {
+  const bool mixes = node.is("Add") || node.is("Sub") || node.is("Mul") || node.is("Div");
+  if (!mixes || m.value(node.outputs[0]).dtype != core::DType::kF32) return std::nullopt;
+  for (size_t i = 0; i < 2; ++i) {
+    const auto splat = m.splat(node.inputs[i]);
+    const bool small = m.value(node.inputs[i]).constant && m.value(node.inputs[i]).constant->size() == 1;
+    if (!splat || small || !(m.shape(node.inputs[1 - i]) == m.shape(node.outputs[0]))) continue;
+    core::Tensor scalar = core::Tensor::from<float>(core::DType::kF32, {}, {float(*splat)});
+    std::vector<ValueId> inputs = node.inputs;
+    inputs[i] = m.graph().add_constant(node.name + "/splat", std::move(scalar));
+    return replace_with(node.outputs[0], m.make(node.op, "", node.name, inputs, node.attributes));
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+int simplify(Graph& graph) {
+  return apply_rules(graph, {drop_identity, merge_views, drop_neutral, decide_where, drop_empty_concat_inputs, transpose_to_view,
+                             merge_transposes, shrink_splat});
+}
+
+}  // namespace vulcap::passes
