@@ -1,0 +1,187 @@
+#include "runtime/session/decoder.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "runtime/core/error.h"
+#include "runtime/core/half.h"
+#include "runtime/ops/op_registry.h"
+#include "runtime/passes/beam_rows.h"
+#include "runtime/passes/hoist.h"
+#include "runtime/passes/specialise.h"
+
+namespace vulcap::session {
+namespace {
+
+using core::Dim;
+using core::Error;
+using core::ErrorCode;
+using core::SymShape;
+
+// Captions of similar length share one plan.
+constexpr int64_t kCapacityStep = 32;
+
+[[noreturn]] void invalid(const std::string& message) { throw Error(ErrorCode::kInvalidModel, message); }
+
+const graph::Value& input_of(const graph::Graph& graph, const std::string& name) {
+  const graph::ValueId id = graph.find_input(name);
+  if (id == graph::kNoValue) invalid("the decoder has no input '" + name + "'");
+  return graph.value(id);
+}
+
+}  // namespace
+
+int64_t declared_vocab(const graph::Graph& graph, const std::string& logits) {
+  for (graph::ValueId out : graph.outputs) {
+    const graph::Value& value = graph.value(out);
+    if (value.name != logits) continue;
+    if (value.shape && value.shape->size() == 3 && value.shape->back().is_constant()) return value.shape->back().value();
+  }
+  invalid("the decoder's output '" + logits + "' must declare [batch, length, vocabulary] with a constant vocabulary");
+}
+
+CachedDecoder::CachedDecoder(Device& device, graph::Graph graph, DecoderRoles roles, passes::PassOptions options)
+    : device_(device), graph_(std::move(graph)), roles_(std::move(roles)), options_(std::move(options)) {
+  for (const auto& [past, present] : roles_.cache) {
+    const graph::Value& value = input_of(graph_, past);
+    const bool fixed = value.shape && value.shape->size() == 4 && (*value.shape)[1].is_constant() && (*value.shape)[3].is_constant();
+    if (!fixed) invalid("the decoder's input '" + past + "' must declare [batch, heads, length, width] with constant heads and width");
+    layouts_.push_back({value.dtype, (*value.shape)[1].value(), (*value.shape)[3].value()});
+  }
+  vocab_ = declared_vocab(graph_, roles_.logits);
+}
+
+void CachedDecoder::reserve(int64_t positions) {
+  if (positions <= capacity_) return;
+  capacity_ = (positions + kCapacityStep - 1) / kCapacityStep * kCapacityStep;
+  cache_rows_ = 0;
+  programs_.clear();
+  current_ = nullptr;
+}
+
+void CachedDecoder::start(std::shared_ptr<plan::Buffer> states, const core::Shape& shape) {
+  past_ = 0;
+  rows_.clear();
+  if (shape != states_shape_ || states != states_) {
+    states_shape_ = shape;
+    states_ = states;
+    prelude_.reset();
+    programs_.clear();
+    current_ = nullptr;
+    bound_[roles_.states] = std::move(states);
+    const passes::Hoisted parts = passes::hoist(specialise_step(1, 1), {roles_.states});
+    if (!parts.prelude.nodes.empty()) {
+      prelude_ = std::make_unique<Program>(device_, plan::make_plan(parts.prelude, device_.backend()), bound_);
+      for (const std::string& name : parts.shared) bound_[name] = prelude_->buffer(name);
+    }
+  }
+  if (prelude_) prelude_->run();
+}
+
+graph::Graph CachedDecoder::specialise_step(int rows, int length) const {
+  std::map<std::string, passes::InputSpec> specs;
+  for (graph::ValueId id : graph_.inputs) {
+    const graph::Value& value = graph_.value(id);
+    passes::InputSpec& spec = specs[value.name];
+    if (value.name == roles_.ids) {
+      spec.shape = {Dim(rows), Dim(length)};
+    } else if (value.name == roles_.states) {
+      spec.shape = SymShape(states_shape_.begin(), states_shape_.end());
+    } else if (value.name == roles_.use_cache) {
+      spec.constant = core::Tensor::from<uint8_t>(core::DType::kBool, {1}, {1});
+      spec.shape = {Dim(1)};
+    } else {
+      const auto entry = std::find_if(roles_.cache.begin(), roles_.cache.end(), [&](const auto& pair) { return pair.first == value.name; });
+      if (entry == roles_.cache.end()) invalid("the decoder's input '" + value.name + "' has no known role");
+      const CacheLayout& layout = layouts_[size_t(entry - roles_.cache.begin())];
+      spec.shape = {Dim(rows), Dim(layout.heads), Dim::symbol(ops::kPastSymbol), Dim(layout.width)};
+      spec.capacity = capacity_;
+    }
+  }
+  graph::Graph step = passes::specialise(graph_, specs);
+  passes::run_passes(step, options_);
+  if (rows > 1) passes::add_beam_rows(step, rows, capacity_);
+  return step;
+}
+
+void CachedDecoder::allocate_cache(int rows) {
+  if (rows <= cache_rows_) return;
+  programs_.clear();
+  current_ = nullptr;
+  for (size_t i = 0; i < layouts_.size(); ++i) {
+    const uint64_t bytes = core::dtype_bytes(layouts_[i].dtype, size_t(rows) * size_t(layouts_[i].heads * capacity_ * layouts_[i].width));
+    bound_[roles_.cache[i].first] = device_.backend().allocate(bytes, roles_.cache[i].first);
+  }
+  cache_rows_ = rows;
+}
+
+Program& CachedDecoder::step_program(int rows, int length) {
+  auto& program = programs_[{rows, length}];
+  if (!program) {
+    passes::Hoisted parts = passes::hoist(specialise_step(rows, length), {roles_.states});
+    for (const std::string& name : parts.shared) {
+      if (bound_.count(name) == 0) invalid("the value '" + name + "' depends on the encoder alone only for some shapes");
+    }
+    program = std::make_unique<Program>(device_, plan::make_plan(std::move(parts.rest), device_.backend(), capacity_ - 1), bound_);
+  }
+  return *program;
+}
+
+// Position p of row r lies in cache row rows_[r, p]; a reorder permutes the table, new positions go to the row itself.
+void CachedDecoder::reorder_rows(int rows, std::span<const int32_t> reorder) {
+  const std::vector<int32_t> before = rows_;
+  for (int row = 0; row < rows; ++row) {
+    const int from = reorder.empty() ? row : reorder[size_t(row)];
+    for (int64_t p = 0; p < past_ && !before.empty(); ++p) rows_[size_t(row * capacity_ + p)] = before[size_t(from * capacity_ + p)];
+    for (int64_t p = past_; p < capacity_; ++p) rows_[size_t(row * capacity_ + p)] = row;
+  }
+}
+
+void CachedDecoder::write_past() {
+  const uint32_t past = uint32_t(past_);
+  device_.state()->write(0, std::as_bytes(std::span(&past, 1)));
+}
+
+std::span<const float> CachedDecoder::step(std::span<const int64_t> ids, int rows, int length, std::span<const int32_t> reorder) {
+  if (past_ + length > capacity_) {
+    throw Error(ErrorCode::kRuntime, "the sequence would grow to " + std::to_string(past_ + length) + " tokens but the decoder has room for " +
+                                         std::to_string(capacity_) + "; ask for fewer new tokens");
+  }
+  allocate_cache(rows);
+  Program& program = step_program(rows, length);
+  current_ = &program;
+  if (rows > 1) {
+    if (past_ == 0) rows_.assign(size_t(rows * capacity_), 0);
+    reorder_rows(rows, reorder);
+    program.write(std::string(passes::kBeamRows), std::as_bytes(std::span(rows_)));
+  }
+  program.write(roles_.ids, std::as_bytes(ids));
+  write_past();
+  program.run();
+  past_ += length;
+  return read_logits(program, rows, length);
+}
+
+std::span<const float> CachedDecoder::read_logits(Program& program, int rows, int length) {
+  const plan::External& slot = program.plan().externals[program.plan().external(roles_.logits)];
+  if (!(slot.shape.back() == Dim(vocab_))) invalid("the decoder's logits have another width than declared: " + core::shape_text(slot.shape));
+  const size_t width = core::dtype_bytes(slot.dtype, size_t(vocab_));
+  const int64_t kept = slot.shape[1].value();  // some exports score the last position only
+  raw_logits_.resize(width * size_t(rows));
+  logits_.resize(size_t(vocab_ * rows));
+  for (int row = 0; row < rows; ++row) {
+    const size_t at = size_t(row * kept + std::min<int64_t>(kept, length) - 1);
+    program.read(roles_.logits, std::span(raw_logits_).subspan(size_t(row) * width, width), at * width);
+  }
+  if (slot.dtype == core::DType::kF32) {
+    std::copy_n(reinterpret_cast<const float*>(raw_logits_.data()), logits_.size(), logits_.data());
+  } else if (slot.dtype == core::DType::kF16) {
+    const auto* halves = reinterpret_cast<const uint16_t*>(raw_logits_.data());
+    std::transform(halves, halves + logits_.size(), logits_.begin(), core::half_to_float);
+  } else {
+    invalid("the decoder's logits are " + std::string(core::dtype_name(slot.dtype)) + ", not f32 or f16");
+  }
+  return logits_;
+}
+
+}  // namespace vulcap::session

@@ -1,0 +1,78 @@
+#include "runtime/session/program.h"
+
+#include <algorithm>
+#include <array>
+
+#include "runtime/core/error.h"
+
+namespace vulcap::session {
+
+std::shared_ptr<plan::Buffer> Device::weight(const plan::ConstantSlot& slot) {
+  const Key key{slot.tensor.bytes().data(), slot.tensor.bytes().size(), slot.request.layout, slot.request.n_begin, slot.request.n_end};
+  auto& [tensor, buffer] = weights_[key];
+  if (buffer) return buffer;
+  tensor = slot.tensor;
+  plan::WeightRequest request = slot.request;
+  request.tensor = &tensor;
+  buffer = backend_->upload(request);
+  const bool first_part = slot.request.n_begin == 0;
+  if (first_part) weight_bytes_ += tensor.bytes().size();
+  return buffer;
+}
+
+std::shared_ptr<plan::Buffer> Device::arena(uint64_t bytes) {
+  if (!arena_ || arena_->size() < bytes) arena_ = backend_->allocate(std::max<uint64_t>(bytes, 256), "activations");
+  return arena_;
+}
+
+const std::shared_ptr<plan::Buffer>& Device::state() {
+  if (!state_) {
+    state_ = backend_->allocate(256, "state");
+    const std::array<uint32_t, 64> zeros{};
+    state_->write(0, std::as_bytes(std::span(zeros)));
+  }
+  return state_;
+}
+
+Program::Program(Device& device, plan::Plan plan, const std::map<std::string, std::shared_ptr<plan::Buffer>>& bound)
+    : plan_(std::move(plan)) {
+  plan::BuildRequest request;
+  request.calls = plan_.calls;
+  request.on_host = plan_.on_host;
+  request.host = device.host();
+  request.arena_bytes = plan_.arena_bytes;
+  for (const plan::ConstantSlot& slot : plan_.constants) request.constants.push_back(device.weight(slot));
+  for (const plan::External& slot : plan_.externals) {
+    const auto given = bound.find(slot.name);
+    externals_.push_back(given != bound.end() ? given->second
+                                              : device.backend().allocate(std::max<uint64_t>(slot.bytes, 256), slot.name));
+  }
+  request.external = externals_;
+  request.arena = device.arena(plan_.arena_bytes);
+  request.state = device.state();
+  executable_ = device.backend().build(std::move(request));
+}
+
+void Program::write(const std::string& name, std::span<const std::byte> bytes) {
+  const size_t index = plan_.external(name);
+  if (bytes.size() != plan_.externals[index].bytes) {
+    throw core::Error(core::ErrorCode::kRuntime, "input '" + name + "' takes " + std::to_string(plan_.externals[index].bytes) +
+                                                     " bytes, not " + std::to_string(bytes.size()));
+  }
+  if (!bytes.empty()) externals_[index]->write(0, bytes);
+}
+
+void Program::read(const std::string& name, std::span<std::byte> bytes, size_t offset) const {
+  if (!bytes.empty()) externals_[plan_.external(name)]->read(offset, bytes);
+}
+
+core::Tensor Program::read(const std::string& name) const {
+  const plan::External& slot = plan_.externals[plan_.external(name)];
+  core::Shape shape;
+  for (const core::Dim& dim : slot.shape) shape.push_back(dim.value());
+  core::Tensor tensor(slot.dtype, std::move(shape));
+  read(name, tensor.mutable_bytes());
+  return tensor;
+}
+
+}  // namespace vulcap::session
