@@ -1,0 +1,113 @@
+// Greedy search and sampling: one token a row and step (transformers `_sample`).
+#include <algorithm>
+#include <cmath>
+
+#include "runtime/generate/sampling.h"
+#include "runtime/generate/search.h"
+#include "runtime/generate/softmax.h"
+
+namespace vulcap::generate {
+namespace {
+
+constexpr int64_t kMaxReserved = 65536;
+
+class TokenSearch {
+ public:
+  explicit TokenSearch(Search& search);
+  std::vector<std::vector<Sequence>> run();
+
+ private:
+  struct Row {
+    std::vector<int64_t> ids;
+    int64_t length = 0;  // without padding, once finished
+    float log_probability = 0.0F;
+    bool finished = false;
+    Rng rng;
+  };
+
+  int64_t choose(int64_t row);
+  void advance();
+  bool all_finished() const;
+
+  Search& search_;
+  Stepper stepper_;
+  std::vector<Row> rows_;
+  std::vector<int64_t> next_ids_;
+  std::vector<float> scores_;
+  std::vector<float> scratch_;
+  int64_t padding_ = 0;
+};
+
+TokenSearch::TokenSearch(Search& search) : search_(search), stepper_(search) {
+  const auto vocab = static_cast<std::size_t>(search.model.vocab_size());
+  scores_.resize(vocab);
+  scratch_.resize(vocab);
+  next_ids_.resize(static_cast<std::size_t>(search.rows()));
+  const auto& ends = search.config.eos_token_id;
+  padding_ = search.config.pad_token_id.value_or(ends.empty() ? 0 : ends[0]);
+  for (int64_t row = 0; row < search.rows(); ++row) {
+    Row state{.ids = search.prompt_of(row), .rng = Rng(search.config.seed, static_cast<uint64_t>(row))};
+    state.ids.reserve(static_cast<std::size_t>(std::min(search.lengths.max, kMaxReserved)));
+    rows_.push_back(std::move(state));
+  }
+}
+
+int64_t TokenSearch::choose(int64_t row) {
+  Row& state = rows_[static_cast<std::size_t>(row)];
+  stepper_.require_no_nan(row);
+  std::span<const float> scores = stepper_.logits(row);
+  if (!search_.processors.empty()) {
+    std::copy(scores.begin(), scores.end(), scores_.begin());
+    apply_all(search_.processors, row, state.ids, scores_);
+    scores = scores_;
+  }
+  const std::size_t token = search_.config.do_sample ? draw(scores, state.rng, scratch_) : argmax(scores);
+  if (search_.config.output_scores && !state.finished) {
+    std::copy(scores.begin(), scores.end(), scratch_.begin());
+    log_softmax(scratch_);
+    state.log_probability += scratch_[token];
+  }
+  return static_cast<int64_t>(token);
+}
+
+void TokenSearch::advance() {
+  search_.stop.begin_step();
+  const bool pads = search_.stop.has_end_tokens();
+  for (std::size_t row = 0; row < rows_.size(); ++row) {
+    Row& state = rows_[row];
+    // Without end tokens a sequence that stopped for another reason goes on, as in transformers.
+    const int64_t token = state.finished && pads ? padding_ : choose(static_cast<int64_t>(row));
+    next_ids_[row] = token;
+    state.ids.push_back(token);
+    if (state.finished) continue;
+    if (search_.hooks.on_token) search_.hooks.on_token(static_cast<int>(row), token);
+    state.finished = search_.stop.is_done(state.ids);
+    state.length = static_cast<int64_t>(state.ids.size());
+  }
+}
+
+bool TokenSearch::all_finished() const {
+  return std::all_of(rows_.begin(), rows_.end(), [](const Row& row) { return row.finished; });
+}
+
+std::vector<std::vector<Sequence>> TokenSearch::run() {
+  stepper_.prefill();
+  advance();
+  while (!all_finished()) {
+    stepper_.step(next_ids_, {});
+    advance();
+  }
+  std::vector<std::vector<Sequence>> result(static_cast<std::size_t>(search_.items()));
+  for (std::size_t row = 0; row < rows_.size(); ++row) {
+    Sequence sequence{.ids = std::move(rows_[row].ids), .length = rows_[row].length, .score = std::nullopt};
+    if (search_.config.output_scores) sequence.score = rows_[row].log_probability;
+    result[row / static_cast<std::size_t>(search_.rows_per_item)].push_back(std::move(sequence));
+  }
+  return result;
+}
+
+}  // namespace
+
+std::vector<std::vector<Sequence>> search_tokens(Search& search) { return TokenSearch(search).run(); }
+
+}  // namespace vulcap::generate
