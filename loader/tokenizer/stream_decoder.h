@@ -1,0 +1,40 @@
+// Text of a caption while its tokens arrive one by one.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "loader/tokenizer/tokenizer.h"
+
+namespace vulcap::tokenizer {
+
+// The pieces put together are decode() of all ids. What a later token may still change is held back: an
+// unfinished UTF-8 character, and with clean-up the last few characters after a space. Only where a later
+// token changes text that is already out (byte-fallback tokens that turn invalid) does the rest follow the
+// longest common beginning.
+class StreamDecoder {
+ public:
+  // Keeps a reference to `tokenizer`, which must live longer.
+  explicit StreamDecoder(const Tokenizer& tokenizer, bool skip_special_tokens = true,
+                         std::optional<bool> clean_up_tokenization_spaces = std::nullopt);
+
+  // The text that is certain with this token; often empty.
+  std::string push(std::uint32_t id);
+
+  // The text that was held back. The decoder then starts afresh.
+  std::string finish();
+
+ private:
+  std::string decoded() const;
+  std::string emit(const std::string& text, std::size_t end);
+
+  const Tokenizer& tokenizer_;
+  bool skip_special_tokens_;
+  bool clean_up_;
+  std::vector<std::uint32_t> ids_;
+  std::string emitted_;
+};
+
+}  // namespace vulcap::tokenizer
