@@ -1,0 +1,70 @@
+#include "loader/onnx/modernise.h"
+
+#include <limits>
+
+#include "runtime/core/error.h"
+
+namespace vulcap::onnx {
+namespace {
+
+using core::DType;
+using core::Tensor;
+using graph::Attributes;
+using graph::kNoValue;
+using graph::Node;
+using AddConstant = std::function<graph::ValueId(Tensor)>;
+
+Tensor int64_tensor(const std::vector<int64_t>& values) { return Tensor::from<int64_t>(DType::kI64, {int64_t(values.size())}, values); }
+
+void set_input(Node& node, size_t i, graph::ValueId value) {
+  if (node.inputs.size() <= i) node.inputs.resize(i + 1, kNoValue);
+  node.inputs[i] = value;
+}
+
+// An integer-list attribute that later versions take as an operand.
+void list_to_input(Node& node, std::string_view attribute, size_t input, const AddConstant& constant) {
+  if (node.input(input) != kNoValue || !node.attributes.has(attribute)) return;
+  set_input(node, input, constant(int64_tensor(node.attributes.integers(attribute))));
+}
+
+void slice_1_to_10(Node& node, const AddConstant& constant) {
+  list_to_input(node, "starts", 1, constant);
+  list_to_input(node, "ends", 2, constant);
+  list_to_input(node, "axes", 3, constant);
+}
+
+void clip_6_to_11(Node& node, const AddConstant& constant) {
+  for (size_t i = 0; i < 2; ++i) {
+    const std::string_view name = i == 0 ? "min" : "max";
+    if (!node.attributes.has(name)) continue;
+    set_input(node, 1 + i, constant(Tensor::from<float>(DType::kF32, {}, {node.attributes.real(name, 0)})));
+  }
+}
+
+// Before opset 13 softmax works on the tensor flattened to a matrix at `axis`, which is 1 when not given.
+void softmax_11_to_13(Node& node) {
+  if (!node.attributes.has("axis")) node.attributes.set("axis", int64_t(1));
+  node.attributes.set("flatten", int64_t(1));
+}
+
+bool is_reduction(const Node& node) { return node.domain.empty() && node.op.starts_with("Reduce"); }
+
+}  // namespace
+
+void modernise(Node& node, int64_t opset, const AddConstant& constant) {
+  if (node.is("Gelu", "com.microsoft")) node.domain.clear();
+  if (node.is("Dropout") || node.is("Identity")) {
+    node.op = "Identity";
+    node.inputs.resize(1);
+    node.outputs.resize(1);
+  }
+  if (!node.domain.empty()) return;
+  if (opset < 13 && (node.op == "Squeeze" || node.op == "Unsqueeze" || node.op == "ReduceSum")) list_to_input(node, "axes", 1, constant);
+  if (opset < 18 && is_reduction(node)) list_to_input(node, "axes", 1, constant);
+  if (opset < 13 && node.op == "Split") list_to_input(node, "split", 1, constant);
+  if (opset < 10 && node.op == "Slice") slice_1_to_10(node, constant);
+  if (opset < 11 && node.op == "Clip") clip_6_to_11(node, constant);
+  if (opset < 13 && (node.op == "Softmax" || node.op == "LogSoftmax")) softmax_11_to_13(node);
+}
+
+}  // namespace vulcap::onnx
