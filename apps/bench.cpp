@@ -1,0 +1,138 @@
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "apps/commands.h"
+#include "loader/tasks.h"
+
+namespace vulcap::apps {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Options {
+  ModelOptions model;
+  int steps = 16;
+  int rounds = 5;
+  bool json = false;
+};
+
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+// The same numbers for every engine that is compared: uniform in [-1, 1), a function of the index alone.
+image::PixelValues seeded_pixels(std::pair<int, int> size) {
+  image::PixelValues pixels;
+  pixels.height = size.first;
+  pixels.width = size.second;
+  pixels.data.resize(size_t(3) * size_t(size.first) * size_t(size.second));
+  for (size_t i = 0; i < pixels.data.size(); ++i) {
+    pixels.data[i] = float(double((uint64_t(i) * 2654435761u) % (uint64_t(1) << 32)) / 2147483648.0 - 1.0);
+  }
+  return pixels;
+}
+
+struct Samples {
+  double load = 0;
+  std::vector<double> encoder, prefill, steps, captions;
+  std::vector<int64_t> tokens;
+};
+
+void run_captions(loader::Captioner& captioner, const image::PixelValues& pixels, const Options& options, Samples& samples) {
+  std::vector<std::string> warnings;
+  generate::GenerationConfig config = captioner.generation_config({{"max-new-tokens", std::to_string(options.steps)}, {"num-beams", "1"}}, warnings);
+  config.eos_token_id.clear();  // so many tokens whatever they are
+  for (int round = -1; round < options.rounds; ++round) {
+    const loader::CaptionResult result = captioner.caption_pixels(pixels, config);
+    if (round < 0) continue;
+    samples.encoder.push_back(result.timing.encode);
+    samples.prefill.push_back(result.timing.prefill);
+    samples.steps.insert(samples.steps.end(), result.timing.steps.begin(), result.timing.steps.end());
+    samples.captions.push_back(result.timing.total);
+    samples.tokens.assign(result.captions.at(0).ids.begin() + 1, result.captions.at(0).ids.end());
+  }
+}
+
+void run_encoder(loader::Captioner& captioner, const image::PixelValues& pixels, const Options& options, Samples& samples) {
+  for (int round = -1; round < options.rounds; ++round) {
+    const auto begin = Clock::now();
+    captioner.encode(pixels);
+    if (round >= 0) samples.encoder.push_back(seconds_since(begin));
+  }
+}
+
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+uint64_t peak_rss_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return uint64_t(usage.ru_maxrss) * 1024;
+}
+
+void print_text(const Samples& samples, const session::OpenedDevice& opened) {
+  std::printf("device   %s\nload     %9.2f ms\nencoder  %9.2f ms\n", opened.name.c_str(), samples.load * 1e3, median(samples.encoder) * 1e3);
+  if (!samples.captions.empty()) {
+    std::printf("prefill  %9.2f ms\nstep     %9.2f ms\ncaption  %9.2f ms\n", median(samples.prefill) * 1e3, median(samples.steps) * 1e3,
+                median(samples.captions) * 1e3);
+  }
+  std::printf("weights  %9.1f MB\npeak     %9.1f MB\n", double(opened.device->weight_bytes()) / 1e6, double(peak_rss_bytes()) / 1e6);
+}
+
+void print_json(const Samples& samples, const session::OpenedDevice& opened) {
+  nlohmann::json record{{"engine", std::string("vulcap ") + VULCAP_VERSION}, {"device", opened.name}, {"load_seconds", samples.load},
+                        {"encoder_seconds", samples.encoder},                {"weight_bytes", opened.device->weight_bytes()},
+                        {"peak_rss_bytes", peak_rss_bytes()}};
+  if (!samples.captions.empty()) {
+    record["prefill_seconds"] = samples.prefill;
+    record["step_seconds"] = samples.steps;
+    record["caption_seconds"] = samples.captions;
+    record["tokens"] = samples.tokens;
+  }
+  std::printf("%s\n", record.dump().c_str());
+}
+
+void load_plans(loader::Captioner& captioner, const image::PixelValues& pixels, const Options& options) {
+  if (options.steps == 0) return captioner.encode(pixels);
+  std::vector<std::string> warnings;
+  generate::GenerationConfig config = captioner.generation_config({{"max-new-tokens", std::to_string(options.steps)}, {"num-beams", "1"}}, warnings);
+  config.max_new_tokens = 1;
+  captioner.caption_pixels(pixels, config);
+}
+
+// Plans are made and weights uploaded when a shape is first seen, so load includes one run of the encoder and of one token.
+int run(const Options& options) {
+  Samples samples;
+  const auto begin = Clock::now();
+  const session::OpenedDevice opened = options.model.open();
+  loader::LoadOptions load;
+  load.dtype = options.model.dtype;
+  load.encoder_only = options.steps == 0;
+  const auto captioner = loader::load_captioner(options.model.model_dir(), *opened.device, load);
+  const image::PixelValues pixels = seeded_pixels(captioner->input_size());
+  load_plans(*captioner, pixels, options);
+  samples.load = seconds_since(begin);
+  options.steps > 0 ? run_captions(*captioner, pixels, options, samples) : run_encoder(*captioner, pixels, options, samples);
+  options.json ? print_json(samples, opened) : print_text(samples, opened);
+  return 0;
+}
+
+}  // namespace
+
+Command add_bench(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("bench", "Time load, encoder and decoder steps on a seeded input");
+  options->model.add_to(*command);
+  command->add_option("--steps", options->steps, "Tokens a caption; 0: the encoder alone")->check(CLI::Range(0, 4096))->capture_default_str();
+  command->add_option("-r,--rounds", options->rounds, "Timed repetitions after one warm-up")->check(CLI::Range(1, 100000))->capture_default_str();
+  command->add_flag("--json", options->json, "One JSON object, see bench/README.md");
+  return [options] { return run(*options); };
+}
+
+}  // namespace vulcap::apps

@@ -1,0 +1,171 @@
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <optional>
+#include <set>
+
+#include "apps/commands.h"
+#include "loader/generation_config.h"
+#include "loader/image/decode.h"
+#include "loader/tasks.h"
+#include "runtime/core/error.h"
+
+namespace vulcap::apps {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Options {
+  ModelOptions model;
+  std::vector<std::string> images;
+  std::string format = "text";
+  std::vector<std::pair<std::string, std::string>> generation;
+};
+
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+struct Outcome {
+  std::string file;
+  loader::CaptionResult result;
+  double decode_seconds = 0;
+  std::string error;  // empty when there is a caption
+};
+
+nlohmann::json timing_json(const Outcome& outcome) {
+  const loader::CaptionTiming& t = outcome.result.timing;
+  return {{"decode", outcome.decode_seconds}, {"preprocess", t.preprocess}, {"encode", t.encode}, {"prefill", t.prefill},
+          {"steps", t.steps},                 {"detokenize", t.detokenize}, {"total", t.total + outcome.decode_seconds}};
+}
+
+nlohmann::json record(const Outcome& outcome, const std::string& device) {
+  nlohmann::json item{{"file", outcome.file}};
+  if (!outcome.error.empty()) {
+    item["error"] = outcome.error;
+    return item;
+  }
+  item["caption"] = outcome.result.captions.at(0).text;
+  item["captions"] = nlohmann::json::array();
+  for (const loader::Caption& caption : outcome.result.captions) {
+    nlohmann::json entry{{"text", caption.text}, {"ids", caption.ids}};
+    if (caption.score) entry["score"] = *caption.score;
+    item["captions"].push_back(std::move(entry));
+  }
+  item["device"] = device;
+  item["timing"] = timing_json(outcome);
+  return item;
+}
+
+std::string dumped(const nlohmann::json& json, int indent = -1) { return json.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace); }
+
+void print_text(const Outcome& outcome, bool with_name) {
+  for (const loader::Caption& caption : outcome.result.captions) {
+    if (with_name) std::printf("%s: ", outcome.file.c_str());
+    std::printf("%s\n", caption.text.c_str());
+  }
+}
+
+void print_timing(const Outcome& outcome) {
+  const loader::CaptionTiming& t = outcome.result.timing;
+  const double steps = std::accumulate(t.steps.begin(), t.steps.end(), 0.0);
+  std::fprintf(stderr,
+               "%s: decode %.2f ms, preprocess %.2f ms, encode %.2f ms, prefill %.2f ms, %zu steps of %.2f ms, total %.2f ms\n",
+               outcome.file.c_str(), outcome.decode_seconds * 1e3, t.preprocess * 1e3, t.encode * 1e3, t.prefill * 1e3, t.steps.size(),
+               t.steps.empty() ? 0.0 : steps / double(t.steps.size()) * 1e3, (t.total + outcome.decode_seconds) * 1e3);
+}
+
+Outcome caption_file(loader::Captioner& captioner, const std::string& file, const generate::GenerationConfig& config) {
+  Outcome outcome;
+  outcome.file = file;
+  const auto begin = Clock::now();
+  try {
+    const image::Image image = image::decode_file(file);
+    outcome.decode_seconds = seconds_since(begin);
+    outcome.result = captioner.caption(image, config);
+  } catch (const core::Error& error) {
+    // A bad image is that image's failure; anything else ends the run.
+    if (error.code() != core::ErrorCode::kRuntime) throw;
+    outcome.error = error.message();
+  }
+  return outcome;
+}
+
+// Says each reason for which the device left kernels to the CPU, once.
+class FallbackReport {
+ public:
+  void tell(const loader::Captioner& captioner) {
+    for (const auto& [reason, calls] : captioner.fallbacks()) {
+      if (told_.insert(reason).second) std::fprintf(stderr, "fallback to cpu: %s (%d calls)\n", reason.c_str(), calls);
+    }
+  }
+
+ private:
+  std::set<std::string> told_;
+};
+
+int run(const Options& options) {
+  const auto begin = Clock::now();
+  const session::OpenedDevice opened = options.model.open();
+  if (!options.model.verbose && options.model.device == "auto" && !opened.is_vulkan) {
+    std::fprintf(stderr, "vulcap: running on the cpu: %s\n", opened.reason.c_str());
+  }
+  loader::LoadOptions load;
+  load.dtype = options.model.dtype;
+  const auto captioner = loader::load_captioner(options.model.model_dir(), *opened.device, load);
+  std::vector<std::string> warnings = captioner->warnings();
+  const generate::GenerationConfig config = captioner->generation_config(options.generation, warnings);
+  for (const std::string& warning : warnings) std::fprintf(stderr, "vulcap: warning: %s\n", warning.c_str());
+  if (options.model.verbose) {
+    for (const std::string& line : captioner->description()) std::fprintf(stderr, "%s\n", line.c_str());
+    std::fprintf(stderr, "load: %.1f ms\n", seconds_since(begin) * 1e3);
+  }
+
+  FallbackReport fallbacks;
+  nlohmann::json all = nlohmann::json::array();
+  int failed = 0;
+  for (const std::string& file : options.images) {
+    const Outcome outcome = caption_file(*captioner, file, config);
+    fallbacks.tell(*captioner);
+    if (!outcome.error.empty()) {
+      ++failed;
+      std::fprintf(stderr, "vulcap: error: %s\n", outcome.error.c_str());
+    } else if (options.model.verbose) {
+      print_timing(outcome);
+    }
+    if (options.format == "text" && outcome.error.empty()) print_text(outcome, options.images.size() > 1);
+    if (options.format == "json") all.push_back(record(outcome, opened.name));
+    if (options.format == "jsonl") std::printf("%s\n", dumped(record(outcome, opened.name)).c_str());
+    std::fflush(stdout);
+  }
+  if (options.format == "json") std::printf("%s\n", dumped(all, 2).c_str());
+  return failed == 0 ? 0 : int(core::ErrorCode::kRuntime);
+}
+
+// transformers' names in kebab-case or snake_case; a flag without a value switches a boolean on.
+void add_generation_flags(CLI::App& command, Options& options) {
+  for (const std::string& name : loader::generation_flags()) {
+    std::string snake = name;
+    std::replace(snake.begin(), snake.end(), '-', '_');
+    const std::string names = (name == "max-new-tokens" ? "-n," : "") + std::string("--") + name + (snake == name ? "" : ",--" + snake);
+    command
+        .add_option_function<std::vector<std::string>>(
+            names, [&options, name](const std::vector<std::string>& values) { options.generation.emplace_back(name, values.empty() ? "" : values.back()); })
+        ->expected(0, 1)
+        ->group("Generation (as in transformers' generate)");
+  }
+}
+
+}  // namespace
+
+Command add_caption(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("caption", "Print one caption an image");
+  options->model.add_to(*command);
+  command->add_option("images", options->images, "PNG or JPEG files")->required();
+  command->add_option("--format", options->format, "text, json (one array) or jsonl (one object a line)")
+      ->check(CLI::IsMember({"text", "json", "jsonl"}))
+      ->capture_default_str();
+  add_generation_flags(*command, *options);
+  return [options] { return run(*options); };
+}
+
+}  // namespace vulcap::apps

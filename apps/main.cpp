@@ -1,0 +1,52 @@
+// vulcap: image captions from ONNX models, on Vulkan and on the CPU.
+#include <cstdio>
+#include <new>
+
+#include "apps/commands.h"
+#include "runtime/core/error.h"
+
+namespace {
+
+constexpr const char* kFooter =
+    "Exit codes: 0 done, 1 an input or a run failed, 2 wrong usage, 3 invalid or unsupported model, 4 no usable device,\n"
+    "6 verification found a difference. Results go to stdout, everything else to stderr.";
+
+int run(int argc, char** argv) {
+  CLI::App app{"vulcap captions images with ONNX vision-language models, on Vulkan or on the CPU."};
+  app.set_version_flag("--version", std::string("vulcap ") + VULCAP_VERSION);
+  app.require_subcommand(1);
+  app.footer(kFooter);
+  vulcap::apps::Command chosen;
+  for (auto add : {vulcap::apps::add_caption, vulcap::apps::add_verify, vulcap::apps::add_inspect, vulcap::apps::add_devices,
+                   vulcap::apps::add_bench}) {
+    const size_t before = app.get_subcommands({}).size();
+    vulcap::apps::Command command = add(app);
+    app.get_subcommands({}).at(before)->callback([&chosen, command] { chosen = command; });
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : int(vulcap::core::ErrorCode::kUsage);
+  }
+  return chosen();
+}
+
+int report(int code, const char* message) {
+  std::fflush(stdout);
+  std::fprintf(stderr, "vulcap: error: %s\n", message);
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const vulcap::core::Error& error) {
+    return report(int(error.code()), error.what());
+  } catch (const std::bad_alloc&) {
+    return report(int(vulcap::core::ErrorCode::kRuntime), "out of memory");
+  } catch (const std::exception& error) {
+    return report(int(vulcap::core::ErrorCode::kRuntime), error.what());
+  }
+}

@@ -1,0 +1,45 @@
+#include <cstdio>
+
+#include "apps/commands.h"
+#include "runtime/core/error.h"
+
+namespace vulcap::apps {
+namespace {
+
+// Beside the installed program, else in the source tree it was built from.
+std::filesystem::path embedded_model() {
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  const auto installed = program.parent_path().parent_path() / "share/vulcap/models/scenes-vit-gpt2";
+  if (!error && std::filesystem::is_directory(installed)) return installed;
+  return VULCAP_MODEL_DIR;
+}
+
+}  // namespace
+
+void ModelOptions::add_to(CLI::App& command) {
+  command.add_option("-m,--model", model, "Model folder (config.json, tokenizer.json, *.onnx or onnx/*.onnx); default: the embedded model")
+      ->envname("VULCAP_ARG_MODEL");
+  command.add_option("--device", device, "auto, cpu, vulkan, vulkan:N, name:TEXT or uuid:HEX")->envname("VULCAP_ARG_DEVICE")->capture_default_str();
+  command.add_option("--dtype", dtype, "Variant of the model files: auto, fp32, fp16, q8, int8, uint8, q4, q4f16, bnb4")
+      ->envname("VULCAP_ARG_DTYPE")
+      ->capture_default_str();
+  command.add_option("-t,--threads", threads, "Threads of the CPU back end; 0: every processor this process may use")
+      ->envname("VULCAP_ARG_THREADS")
+      ->check(CLI::Range(0, 1024));
+  command.add_flag("-v,--verbose", verbose, "Device, files, timings and every fallback with its reason, on stderr");
+}
+
+std::filesystem::path ModelOptions::model_dir() const { return model.empty() ? embedded_model() : std::filesystem::path(model); }
+
+session::OpenedDevice ModelOptions::open() const {
+  session::DeviceRequest request;
+  request.device = device;
+  request.threads = threads;
+  request.pipeline_cache_dir = session::default_cache_dir();
+  session::OpenedDevice opened = session::open_device(request);
+  if (verbose) std::fprintf(stderr, "device: %s (%s)\n", opened.name.c_str(), opened.reason.c_str());
+  return opened;
+}
+
+}  // namespace vulcap::apps

@@ -1,0 +1,60 @@
+#include "loader/verify.h"
+
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "apps/commands.h"
+#include "runtime/core/error.h"
+
+namespace vulcap::apps {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  std::string format = "text";
+  bool failures_only = false;
+};
+
+void print_row(const loader::VerifyRow& row) {
+  std::printf("%-44s %-26s %10.2e %10.2e  %s%s%s\n", row.subject.c_str(), row.output.c_str(), row.max_abs, row.max_rel, row.pass ? "pass" : "FAIL",
+              row.note.empty() ? "" : ": ", row.note.c_str());
+  std::fflush(stdout);
+}
+
+void print_json(const loader::VerifyRow& row) {
+  const nlohmann::json item{{"subject", row.subject}, {"output", row.output}, {"max_abs", row.max_abs},
+                            {"max_rel", row.max_rel}, {"pass", row.pass},     {"note", row.note}};
+  std::printf("%s\n", item.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+}
+
+int run(const Options& options) {
+  const session::OpenedDevice opened = options.model.open();
+  loader::VerifyOptions verify;
+  verify.load.dtype = options.model.dtype;
+  const bool text = options.format == "text";
+  if (text) std::printf("%-44s %-26s %10s %10s  %s\n", "subject", "output", "max abs", "max rel", "result");
+  int passed = 0;
+  int failed = 0;
+  loader::verify(options.model.model_dir(), *opened.device, verify, [&](const loader::VerifyRow& row) {
+    ++(row.pass ? passed : failed);
+    if (options.failures_only && row.pass) return;
+    text ? print_row(row) : print_json(row);
+  });
+  std::fprintf(text ? stdout : stderr, "%d passed, %d failed on %s\n", passed, failed, opened.name.c_str());
+  return failed == 0 ? 0 : int(core::ErrorCode::kMismatch);
+}
+
+}  // namespace
+
+Command add_verify(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("verify", "Compare a model folder with the answers in its expected/ folder");
+  options->model.add_to(*command);
+  command->add_option("folder", options->model.model, "Model folder; the same as --model");
+  command->add_option("--format", options->format, "text or jsonl")->check(CLI::IsMember({"text", "jsonl"}))->capture_default_str();
+  command->add_flag("--failures", options->failures_only, "Print failed rows only");
+  return [options] { return run(*options); };
+}
+
+}  // namespace vulcap::apps

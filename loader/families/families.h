@@ -1,0 +1,16 @@
+// One function a model family; tasks.cpp picks by config.json's model_type.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+
+#include "loader/tasks.h"
+
+namespace vulcap::loader {
+
+// ViT-GPT2 and every other encoder-decoder of an image encoder and a text decoder with cross-attention.
+std::unique_ptr<Captioner> load_vision_encoder_decoder(const std::filesystem::path& dir, const nlohmann::json& config,
+                                                       session::Device& device, const LoadOptions& options);
+
+}  // namespace vulcap::loader

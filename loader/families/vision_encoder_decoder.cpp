@@ -1,0 +1,323 @@
+// Vision encoder-decoder (ViT-GPT2): pixel_values -> hidden states -> tokens by cross-attention. Follows transformers 4.57
+// VisionEncoderDecoderModel.generate and ViTImageProcessor; files in optimum's and the onnx-community layout.
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+
+#include "loader/decoder_roles.h"
+#include "loader/families/families.h"
+#include "loader/generation_config.h"
+#include "loader/image/preprocess.h"
+#include "loader/model_dir.h"
+#include "loader/onnx/import.h"
+#include "loader/read_json.h"
+#include "loader/tokenizer/stream_decoder.h"
+#include "loader/tokenizer/tokenizer.h"
+#include "runtime/core/error.h"
+#include "runtime/generate/generate.h"
+#include "runtime/session/decoder.h"
+
+namespace vulcap::loader {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+std::optional<std::string> read_text(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return std::nullopt;
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// A decoder whose graph has no past: every step scores the whole sequence again.
+class WholeSequenceDecoder {
+ public:
+  WholeSequenceDecoder(session::Device& device, graph::Graph graph, session::DecoderRoles roles, passes::PassOptions options)
+      : session_(device, std::move(graph), std::move(options)),
+        roles_(std::move(roles)),
+        vocab_(session::declared_vocab(session_.graph(), roles_.logits)) {}
+
+  void start(core::Tensor states) {
+    states_ = std::move(states);
+    sequences_.clear();
+  }
+
+  std::span<const float> step(std::span<const int64_t> ids, int rows, int length, std::span<const int32_t> reorder) {
+    std::vector<std::vector<int64_t>> next(static_cast<size_t>(rows));
+    for (int row = 0; row < rows; ++row) {
+      const size_t from = reorder.empty() ? size_t(row) : size_t(reorder[size_t(row)]);
+      if (!sequences_.empty()) next[size_t(row)] = sequences_[from];
+      next[size_t(row)].insert(next[size_t(row)].end(), ids.begin() + row * length, ids.begin() + (row + 1) * length);
+    }
+    sequences_ = std::move(next);
+    const auto positions = int64_t(sequences_[0].size());
+    std::vector<int64_t> flat;
+    for (const auto& sequence : sequences_) flat.insert(flat.end(), sequence.begin(), sequence.end());
+    const auto outputs = session_.run({{roles_.ids, core::Tensor::from<int64_t>(core::DType::kI64, {rows, positions}, flat)},
+                                       {roles_.states, repeated_states(rows)}});
+    return last_logits(outputs.at(roles_.logits), rows, positions);
+  }
+
+  int64_t vocab() const { return vocab_; }
+
+ private:
+  core::Tensor repeated_states(int rows) const {
+    core::Shape shape = states_.shape();
+    if (rows == shape[0]) return states_;
+    shape[0] = rows;
+    core::Tensor repeated(states_.dtype(), shape);
+    for (int row = 0; row < rows; ++row) {
+      std::copy(states_.bytes().begin(), states_.bytes().end(), repeated.mutable_bytes().begin() + row * int64_t(states_.bytes().size()));
+    }
+    return repeated;
+  }
+
+  std::span<const float> last_logits(const core::Tensor& all, int rows, int64_t positions) {
+    logits_.resize(size_t(rows * vocab_));
+    for (int row = 0; row < rows; ++row) {
+      for (int64_t i = 0; i < vocab_; ++i) {
+        logits_[size_t(row * vocab_ + i)] = float(all.at_f64(size_t(((row + 1) * positions - 1) * vocab_ + i)));
+      }
+    }
+    return logits_;
+  }
+
+  session::Session session_;
+  session::DecoderRoles roles_;
+  const int64_t vocab_;
+  core::Tensor states_;
+  std::vector<std::vector<int64_t>> sequences_;
+  std::vector<float> logits_;
+};
+
+class VisionEncoderDecoder : public Captioner {
+ public:
+  VisionEncoderDecoder(const std::filesystem::path& dir, const nlohmann::json& config, session::Device& device, const LoadOptions& options)
+      : dir_(dir), tokenizer_(tokenizer::Tokenizer::load(dir)), device_(device) {
+    const auto preprocessor = dir / "preprocessor_config.json";
+    preprocess_ = image::parse_preprocess_config(read_json_object(preprocessor), preprocessor.string(), "ViTImageProcessor");
+    sources_.generation_config_json = read_text(dir / "generation_config.json");
+    sources_.config_json = config.dump();
+    if (config.contains("decoder") && config["decoder"].is_object()) read_decoder_config(config["decoder"]);
+    load_graphs(options);
+  }
+
+  generate::GenerationConfig generation_config(const GenerationFlags& flags, std::vector<std::string>& warnings) const override {
+    GenerationSources sources = sources_;
+    sources.flags = flags;
+    LoadedGenerationConfig loaded = load_generation_config(sources);
+    warnings.insert(warnings.end(), loaded.warnings.begin(), loaded.warnings.end());
+    return loaded.config;
+  }
+
+  CaptionResult caption(const image::Image& image, const generate::GenerationConfig& config,
+                        const std::function<void(const std::string&)>& on_text) override;
+
+  CaptionResult caption_pixels(const image::PixelValues& pixels, const generate::GenerationConfig& config,
+                               const std::function<void(const std::string&)>& on_text) override;
+  void encode(const image::PixelValues& pixels) override;
+  std::pair<int, int> input_size() const override;
+
+  std::vector<std::string> description() const override { return description_; }
+  std::vector<std::string> warnings() const override { return preprocess_.warnings; }
+  std::vector<std::pair<std::string, int>> fallbacks() const override;
+
+ private:
+  class Steps;
+
+  void read_decoder_config(const nlohmann::json& decoder) {
+    for (const char* key : {"n_positions", "max_position_embeddings", "n_ctx"}) {
+      if (decoder.contains(key) && decoder[key].is_number_integer()) positions_ = decoder[key].get<int64_t>();
+      if (positions_ > 0) return;
+    }
+  }
+
+  void load_graphs(const LoadOptions& options) {
+    const Seq2SeqFiles files = find_vision_encoder_decoder(dir_, options.dtype);
+    encoder_ = std::make_unique<session::Session>(device_, onnx::load_graph(files.encoder.path), options.passes);
+    describe("encoder", files.encoder);
+    if (options.encoder_only) return;
+    // A decoder that takes a past also answers for the first token: its past is then empty.
+    const auto& with_past = files.decoder_merged ? files.decoder_merged : files.decoder_with_past;
+    const OnnxFile& chosen = with_past ? *with_past : *files.decoder;
+    describe("decoder", chosen);
+    graph::Graph graph = onnx::load_graph(chosen.path);
+    session::DecoderRoles roles;
+    try {
+      roles = find_decoder_roles(graph);
+    } catch (core::Error& error) {
+      throw error.add_context(chosen.path.string());
+    }
+    states_name_ = roles.states;
+    if (with_past) {
+      cached_ = std::make_unique<session::CachedDecoder>(device_, std::move(graph), std::move(roles), options.passes);
+    } else {
+      whole_ = std::make_unique<WholeSequenceDecoder>(device_, std::move(graph), std::move(roles), options.passes);
+    }
+  }
+
+  void describe(const std::string& role, const OnnxFile& file) {
+    description_.push_back(role + ": " + file.path.string() + " (" + file.dtype + ")");
+  }
+
+  generate::Hooks make_hooks(const generate::GenerationConfig& config, const std::function<void(const std::string&)>& on_text,
+                             tokenizer::StreamDecoder& stream) const;
+  int64_t start_token(const generate::GenerationConfig& config) const;
+  int64_t reserve_positions(const generate::GenerationConfig& config) const;
+
+  std::filesystem::path dir_;
+  tokenizer::Tokenizer tokenizer_;
+  session::Device& device_;
+  image::PreprocessConfig preprocess_;
+  GenerationSources sources_;
+  int64_t positions_ = 0;  // of the decoder's position table; 0: not told
+  std::unique_ptr<session::Session> encoder_;
+  session::Program* encoder_program_ = nullptr;
+  std::unique_ptr<session::CachedDecoder> cached_;
+  std::unique_ptr<WholeSequenceDecoder> whole_;
+  std::string states_name_;
+  std::vector<std::string> description_;
+};
+
+// What generation drives; it also keeps the time of every call.
+class VisionEncoderDecoder::Steps : public generate::StepModel {
+ public:
+  Steps(VisionEncoderDecoder& model, CaptionTiming& timing) : model_(model), timing_(timing) {}
+
+  std::span<const float> step(std::span<const int64_t> ids, int rows, int length, std::span<const int32_t> reorder) override {
+    const auto begin = Clock::now();
+    const auto logits = model_.cached_ ? model_.cached_->step(ids, rows, length, reorder) : model_.whole_->step(ids, rows, length, reorder);
+    if (first_) {
+      timing_.prefill = seconds_since(begin);
+    } else {
+      timing_.steps.push_back(seconds_since(begin));
+    }
+    first_ = false;
+    return logits;
+  }
+  int vocab_size() const override { return int(model_.cached_ ? model_.cached_->vocab() : model_.whole_->vocab()); }
+
+ private:
+  VisionEncoderDecoder& model_;
+  CaptionTiming& timing_;
+  bool first_ = true;
+};
+
+void VisionEncoderDecoder::encode(const image::PixelValues& pixels) {
+  const graph::Graph& graph = encoder_->graph();
+  const std::string input = graph.value(graph.inputs.at(0)).name;
+  const core::Tensor tensor(core::DType::kF32, {1, pixels.channels, pixels.height, pixels.width},
+                            std::as_bytes(std::span(pixels.data)), nullptr, false);
+  encoder_program_ = &encoder_->prepare({{input, tensor}});
+  encoder_program_->run();
+  const std::string output = graph.value(graph.outputs.at(0)).name;
+  const plan::External& slot = encoder_program_->plan().externals[encoder_program_->plan().external(output)];
+  core::Shape shape;
+  for (const core::Dim& dim : slot.shape) shape.push_back(dim.value());
+  if (cached_) {
+    cached_->start(encoder_program_->buffer(output), shape);
+  } else if (whole_) {
+    whole_->start(encoder_program_->read(output));
+  }
+}
+
+int64_t VisionEncoderDecoder::start_token(const generate::GenerationConfig& config) const {
+  if (config.decoder_start_token_id) return *config.decoder_start_token_id;
+  if (config.bos_token_id) return *config.bos_token_id;
+  throw core::Error(core::ErrorCode::kInvalidModel,
+                    dir_.string() + ": neither generation_config.json nor config.json names decoder_start_token_id or bos_token_id");
+}
+
+int64_t VisionEncoderDecoder::reserve_positions(const generate::GenerationConfig& config) const {
+  std::vector<std::string> unused;
+  const int64_t wanted = generate::resolve_lengths(config, 1, unused).max;
+  if (positions_ > 0 && wanted > positions_) {
+    throw core::Error(core::ErrorCode::kUsage, "a caption of up to " + std::to_string(wanted) + " tokens is longer than the decoder's " +
+                                                   std::to_string(positions_) + " positions; ask for fewer with --max-new-tokens");
+  }
+  return wanted;
+}
+
+std::pair<int, int> VisionEncoderDecoder::input_size() const {
+  const image::PixelValues sample = image::preprocess({32, 32, std::vector<uint8_t>(32 * 32 * 3)}, preprocess_);
+  return {sample.height, sample.width};
+}
+
+CaptionResult VisionEncoderDecoder::caption(const image::Image& image, const generate::GenerationConfig& config,
+                                            const std::function<void(const std::string&)>& on_text) {
+  const auto begin = Clock::now();
+  const image::PixelValues pixels = image::preprocess(image, preprocess_);
+  const double preprocess_seconds = seconds_since(begin);
+  CaptionResult result = caption_pixels(pixels, config, on_text);
+  result.timing.preprocess = preprocess_seconds;
+  result.timing.total += preprocess_seconds;
+  return result;
+}
+
+CaptionResult VisionEncoderDecoder::caption_pixels(const image::PixelValues& pixels, const generate::GenerationConfig& config,
+                                                   const std::function<void(const std::string&)>& on_text) {
+  CaptionResult result;
+  const auto begin = Clock::now();
+  if (cached_) cached_->reserve(reserve_positions(config));
+  encode(pixels);
+  result.timing.encode = seconds_since(begin);
+
+  tokenizer::StreamDecoder stream(tokenizer_);
+  const generate::Hooks hooks = make_hooks(config, on_text, stream);
+  Steps steps(*this, result.timing);
+  const auto sequences = generate::generate(steps, {{{start_token(config)}}, {}}, config, hooks);
+  if (on_text) on_text(stream.finish());
+  const auto text_begin = Clock::now();
+  for (const generate::Sequence& sequence : sequences.at(0)) {
+    result.captions.push_back({tokenizer_.decode(std::span<const int64_t>(sequence.ids)), sequence.ids, sequence.score});
+  }
+  result.timing.detokenize = seconds_since(text_begin);
+  result.timing.total = seconds_since(begin);
+  return result;
+}
+
+generate::Hooks VisionEncoderDecoder::make_hooks(const generate::GenerationConfig& config,
+                                                 const std::function<void(const std::string&)>& on_text,
+                                                 tokenizer::StreamDecoder& stream) const {
+  generate::Hooks hooks;
+  if (on_text) {
+    hooks.on_token = [&stream, on_text](int row, int64_t id) {
+      if (row == 0) on_text(stream.push(uint32_t(id)));
+    };
+  }
+  if (!config.stop_strings.empty()) {
+    hooks.stop_when = [this, stops = config.stop_strings](std::span<const int64_t> ids) {
+      const std::string text = tokenizer_.decode(ids);
+      return std::any_of(stops.begin(), stops.end(), [&](const std::string& stop) { return text.ends_with(stop); });
+    };
+  }
+  return hooks;
+}
+
+std::vector<std::pair<std::string, int>> VisionEncoderDecoder::fallbacks() const {
+  std::map<std::string, int> counts;
+  auto add = [&](const plan::Plan* plan) {
+    for (size_t i = 0; plan != nullptr && i < plan->calls.size(); ++i) {
+      if (plan->on_host[i]) ++counts[std::string(ops::kernels()[plan->calls[i].kernel].name) + ": " + plan->reasons[i]];
+    }
+  };
+  add(encoder_program_ != nullptr ? &encoder_program_->plan() : nullptr);
+  add(cached_ ? cached_->prelude_plan() : nullptr);
+  add(cached_ ? cached_->step_plan() : nullptr);
+  return {counts.begin(), counts.end()};
+}
+
+}  // namespace
+
+std::unique_ptr<Captioner> load_vision_encoder_decoder(const std::filesystem::path& dir, const nlohmann::json& config,
+                                                       session::Device& device, const LoadOptions& options) {
+  return std::make_unique<VisionEncoderDecoder>(dir, config, device, options);
+}
+
+}  // namespace vulcap::loader

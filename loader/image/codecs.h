@@ -1,0 +1,23 @@
+// The two codecs behind decode.h. `bytes` must begin with the format's signature.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "loader/image/image.h"
+
+namespace vulcap::image {
+
+Image decode_png(std::span<const std::byte> bytes, std::string_view name);
+Image decode_jpeg(std::span<const std::byte> bytes, std::string_view name);
+
+// Throws core::Error(kRuntime) "name: <what>".
+[[noreturn]] void fail_decode(std::string_view name, const std::string& what);
+
+// Refuses zero sizes and more than kMaxPixels.
+void check_dimensions(std::int64_t width, std::int64_t height, std::string_view name);
+
+}  // namespace vulcap::image

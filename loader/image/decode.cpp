@@ -1,0 +1,145 @@
+#include "loader/image/decode.h"
+
+#include <algorithm>
+#include <fstream>
+#include <new>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "loader/image/codecs.h"
+#include "runtime/core/error.h"
+
+namespace vulcap::image {
+namespace {
+
+using namespace std::string_view_literals;
+
+constexpr std::size_t kSniffBytes = 32;
+
+struct Signature {
+  std::size_t offset;
+  std::string_view magic;
+  std::string_view what;
+};
+
+constexpr Signature kOtherFormats[] = {
+    {0, "GIF8"sv, "a GIF image"},
+    {8, "WEBP"sv, "a WebP image"},
+    {0, "BM"sv, "a BMP image"},
+    {0, "II*\0"sv, "a TIFF image"},
+    {0, "MM\0*"sv, "a TIFF image"},
+    {4, "ftypavif"sv, "an AVIF image"},
+    {4, "ftyphei"sv, "a HEIC image"},
+    {4, "ftypmif1"sv, "a HEIC image"},
+    {0, "\0\0\0\x0cjP  "sv, "a JPEG 2000 image"},
+    {0, "\xff\x0a"sv, "a JPEG XL image"},
+    {0, "%PDF"sv, "a PDF document"},
+    {0, "PK\x03\x04"sv, "a ZIP archive"},
+    {0,
+     "\x7f"
+     "ELF"sv,
+     "a program"},
+};
+
+bool has_magic(std::string_view head, std::size_t offset, std::string_view magic) {
+  return head.size() >= offset && head.substr(offset).starts_with(magic);
+}
+
+bool is_png(std::string_view head) { return has_magic(head, 0, "\x89PNG\r\n\x1a\n"sv); }
+
+bool is_jpeg(std::string_view head) { return has_magic(head, 0, "\xff\xd8\xff"sv); }
+
+bool is_text(std::string_view head) {
+  return std::all_of(head.begin(), head.end(), [](char c) {
+    const auto u = static_cast<unsigned char>(c);
+    return u == '\t' || u == '\n' || u == '\r' || (u >= 0x20 && u != 0x7f);
+  });
+}
+
+std::string describe(std::string_view head) {
+  const bool text = is_text(head);
+  for (const Signature& s : kOtherFormats) {
+    const bool could_be_prose = text && s.magic.size() < 4;
+    if (!could_be_prose && has_magic(head, s.offset, s.magic)) return "it is " + std::string(s.what);
+  }
+  if (text) return "it looks like a text file";
+  return "its first bytes match no known image format";
+}
+
+void check_format(std::string_view head, std::string_view name) {
+  if (head.empty()) fail_decode(name, "the file is empty; expected a PNG or JPEG image");
+  if (is_png(head) || is_jpeg(head)) return;
+  if ("\x89PNG\r\n\x1a\n"sv.starts_with(head) || "\xff\xd8\xff"sv.starts_with(head)) {
+    fail_decode(name, "truncated image of " + std::to_string(head.size()) +
+                          " bytes; copy or download the file again");
+  }
+  fail_decode(name, "not a PNG or JPEG image: " + describe(head) + "; convert it to PNG or JPEG");
+}
+
+std::string_view as_text(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+std::string describe_path_problem(const std::filesystem::path& path) {
+  std::error_code code;
+  const auto status = std::filesystem::status(path, code);
+  if (status.type() == std::filesystem::file_type::not_found) return "no such file";
+  if (code) return "cannot open the file: " + code.message();
+  if (std::filesystem::is_directory(status)) return "is a folder, not an image file";
+  if (!std::filesystem::is_regular_file(status)) return "is not a regular file";
+  return "";
+}
+
+std::vector<std::byte> read_rest(std::ifstream& in, std::vector<std::byte> bytes, std::string_view name) {
+  constexpr std::size_t kChunk = 1 << 20;
+  while (in) {
+    const std::size_t before = bytes.size();
+    bytes.resize(before + kChunk);
+    in.read(reinterpret_cast<char*>(bytes.data() + before), kChunk);
+    bytes.resize(before + static_cast<std::size_t>(in.gcount()));
+  }
+  if (in.bad()) fail_decode(name, "reading the file failed");
+  return bytes;
+}
+
+}  // namespace
+
+void fail_decode(std::string_view name, const std::string& what) {
+  throw core::Error(core::ErrorCode::kRuntime, std::string(name) + ": " + what);
+}
+
+void check_dimensions(std::int64_t width, std::int64_t height, std::string_view name) {
+  const std::string size = std::to_string(width) + "x" + std::to_string(height) + " pixels";
+  if (width <= 0 || height <= 0) fail_decode(name, "an image of " + size + " has no content");
+  if (width > kMaxPixels / height) {
+    fail_decode(name, "an image of " + size + " exceeds the limit of " + std::to_string(kMaxPixels) +
+                          " pixels; scale it down first");
+  }
+}
+
+Image decode_bytes(std::span<const std::byte> bytes, std::string_view name) {
+  const std::string_view head = as_text(bytes.first(std::min(bytes.size(), kSniffBytes)));
+  check_format(head, name);
+  try {
+    return is_png(head) ? decode_png(bytes, name) : decode_jpeg(bytes, name);
+  } catch (const std::bad_alloc&) {
+    fail_decode(name, "not enough memory to decode the image");
+  }
+}
+
+Image decode_file(const std::filesystem::path& path) {
+  const std::string name = path.string();
+  if (const std::string problem = describe_path_problem(path); !problem.empty()) fail_decode(name, problem);
+  std::ifstream in(path, std::ios::binary);
+  if (!in) fail_decode(name, "cannot open the file; check its permissions");
+  std::vector<std::byte> bytes(kSniffBytes);
+  in.read(reinterpret_cast<char*>(bytes.data()), kSniffBytes);
+  if (in.bad()) fail_decode(name, "reading the file failed");
+  bytes.resize(static_cast<std::size_t>(in.gcount()));
+  check_format(as_text(bytes), name);
+  bytes = read_rest(in, std::move(bytes), name);
+  return decode_bytes(bytes, name);
+}
+
+}  // namespace vulcap::image

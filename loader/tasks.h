@@ -1,0 +1,75 @@
+// Task objects: a model folder becomes something that answers. One kind of object a task, one file a model family behind it.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "loader/image/preprocess.h"
+#include "runtime/generate/config.h"
+#include "runtime/passes/pass.h"
+#include "runtime/session/program.h"
+
+namespace vulcap::loader {
+
+using GenerationFlags = std::vector<std::pair<std::string, std::string>>;  // name without "--", value
+
+struct LoadOptions {
+  std::string dtype = "auto";  // see dtype_choices
+  passes::PassOptions passes;
+  bool encoder_only = false;  // load no decoder; only encode() may be called
+};
+
+// Seconds.
+struct CaptionTiming {
+  double preprocess = 0;
+  double encode = 0;         // encoder and everything that depends on its output alone
+  double prefill = 0;        // the prompt
+  std::vector<double> steps;  // one a token
+  double detokenize = 0;
+  double total = 0;          // from the decoded image to the text
+};
+
+struct Caption {
+  std::string text;
+  std::vector<int64_t> ids;  // as transformers.generate returns them: start tokens and padding included
+  std::optional<float> score;
+};
+
+struct CaptionResult {
+  std::vector<Caption> captions;  // num_return_sequences of them, best first
+  CaptionTiming timing;
+};
+
+// Image -> text.
+class Captioner {
+ public:
+  virtual ~Captioner() = default;
+
+  // The folder's settings with `flags` over them; lines for fields that are not honoured go to `warnings`.
+  virtual generate::GenerationConfig generation_config(const GenerationFlags& flags, std::vector<std::string>& warnings) const = 0;
+  // `on_text` receives pieces of the caption as they come (greedy only); may be empty. Throws core::Error.
+  virtual CaptionResult caption(const image::Image& image, const generate::GenerationConfig& config,
+                                const std::function<void(const std::string&)>& on_text = {}) = 0;
+  // The same from ready pixel values f32[3, height, width].
+  virtual CaptionResult caption_pixels(const image::PixelValues& pixels, const generate::GenerationConfig& config,
+                                       const std::function<void(const std::string&)>& on_text = {}) = 0;
+  // Runs the image encoder alone, and what depends on its output alone; the result stays on the device.
+  virtual void encode(const image::PixelValues& pixels) = 0;
+  // Height and width of the pixel values that the folder's settings produce from a square image.
+  virtual std::pair<int, int> input_size() const = 0;
+  // Files in use, "role: path (dtype)", and remarks about the folder's settings.
+  virtual std::vector<std::string> description() const = 0;
+  virtual std::vector<std::string> warnings() const = 0;
+  // Kernel calls that the device left to the CPU in the plans made so far, "kernel: reason", with how many calls.
+  virtual std::vector<std::pair<std::string, int>> fallbacks() const = 0;
+};
+
+// Reads config.json for the family. Throws core::Error(kInvalidModel) for a folder that cannot be used.
+std::unique_ptr<Captioner> load_captioner(const std::filesystem::path& dir, session::Device& device, const LoadOptions& options);
+
+}  // namespace vulcap::loader

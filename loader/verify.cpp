@@ -1,0 +1,217 @@
+#include "loader/verify.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "loader/image/decode.h"
+#include "loader/model_dir.h"
+#include "loader/onnx/import.h"
+#include "loader/read_json.h"
+#include "runtime/core/error.h"
+#include "runtime/session/session.h"
+
+namespace vulcap::loader {
+namespace {
+
+namespace fs = std::filesystem;
+using OnRow = std::function<void(const VerifyRow&)>;
+
+constexpr double kSmallestRange = 1e-3;
+
+double tolerance(const std::string& dtype) { return dtype == "fp32" ? 1e-4 : 1e-2; }
+
+std::vector<fs::path> sorted_children(const fs::path& dir) {
+  std::vector<fs::path> result;
+  if (fs::is_directory(dir)) {
+    for (const auto& entry : fs::directory_iterator(dir)) result.push_back(entry.path());
+  }
+  std::sort(result.begin(), result.end());
+  return result;
+}
+
+session::NamedTensors read_set(const fs::path& set, const std::string& prefix) {
+  session::NamedTensors tensors;
+  for (const fs::path& file : sorted_children(set)) {
+    if (!file.filename().string().starts_with(prefix)) continue;
+    onnx::Initializer item = onnx::read_tensor_file(file);
+    tensors[item.name] = std::move(item.tensor);
+  }
+  return tensors;
+}
+
+// Differences of equal infinities and of two NaNs are 0.
+double difference(double a, double b) {
+  if (a == b || (std::isnan(a) && std::isnan(b))) return 0;
+  const double result = std::abs(a - b);
+  return std::isnan(result) ? std::numeric_limits<double>::infinity() : result;
+}
+
+void compare(const core::Tensor& got, const core::Tensor& want, double allowed, VerifyRow& row) {
+  if (got.dtype() != want.dtype() || got.shape() != want.shape()) {
+    row.note = "got " + std::string(core::dtype_name(got.dtype())) + core::shape_text(got.shape()) + ", expected " +
+               std::string(core::dtype_name(want.dtype())) + core::shape_text(want.shape());
+    return;
+  }
+  double low = std::numeric_limits<double>::infinity();
+  double high = -low;
+  for (size_t i = 0; i < want.size(); ++i) {
+    const double value = want.at_f64(i);
+    row.max_abs = std::max(row.max_abs, difference(got.at_f64(i), value));
+    if (!std::isfinite(value)) continue;
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  row.max_rel = row.max_abs / std::max(high - low, kSmallestRange);
+  row.pass = core::dtype_is_float(want.dtype()) ? row.max_rel <= allowed : row.max_abs == 0;
+}
+
+void verify_set(session::Session& session, const fs::path& set, double allowed, const std::string& subject, const OnRow& on_row) {
+  VerifyRow row;
+  row.subject = subject;
+  try {
+    const auto expected = read_set(set, "output_");
+    if (expected.empty()) throw core::Error(core::ErrorCode::kInvalidModel, set.string() + " holds no output_*.pb");
+    const auto outputs = session.run(read_set(set, "input_"));
+    for (const auto& [name, want] : expected) {
+      VerifyRow item = row;
+      item.output = name;
+      const auto got = outputs.find(name);
+      if (got == outputs.end()) {
+        item.note = "the graph has no such output";
+      } else {
+        compare(got->second, want, allowed, item);
+      }
+      on_row(item);
+    }
+  } catch (const core::Error& error) {
+    row.note = error.message();
+    on_row(row);
+  }
+}
+
+void verify_graph(const OnnxFile& file, const fs::path& sets, session::Device& device, const VerifyOptions& options, const OnRow& on_row) {
+  const std::string stem = file.path.stem().string();
+  try {
+    session::Session session(device, onnx::load_graph(file.path), options.load.passes);
+    for (const fs::path& set : sorted_children(sets)) {
+      const std::string name = set.filename().string();
+      if (!name.starts_with("test_data_set_")) continue;
+      verify_set(session, set, tolerance(file.dtype), stem + "/" + name.substr(14), on_row);
+    }
+  } catch (const core::Error& error) {
+    VerifyRow row;
+    row.subject = stem;
+    row.note = error.message();
+    on_row(row);
+  }
+}
+
+bool wanted(const std::string& dtype, const LoadOptions& load) {
+  if (load.dtype == "auto") return true;
+  const auto choices = dtype_choices(load.dtype);
+  return std::find(choices.begin(), choices.end(), dtype) != choices.end();
+}
+
+int verify_graphs(const fs::path& dir, session::Device& device, const VerifyOptions& options, const OnRow& on_row) {
+  std::map<std::string, OnnxFile> files;
+  for (const OnnxFile& file : list_onnx_files(dir)) files.emplace(file.path.stem().string(), file);
+  int graphs = 0;
+  for (const fs::path& sets : sorted_children(dir / "expected" / "graphs")) {
+    const auto file = files.find(sets.filename().string());
+    if (file != files.end() && !wanted(file->second.dtype, options.load)) continue;
+    ++graphs;
+    if (file == files.end()) {
+      VerifyRow row;
+      row.subject = sets.filename().string();
+      row.note = "the folder has expected answers for this graph but no such .onnx file";
+      on_row(row);
+      continue;
+    }
+    verify_graph(file->second, sets, device, options, on_row);
+  }
+  return graphs;
+}
+
+// generate() arguments of transformers as command-line flags.
+GenerationFlags flags_of(const nlohmann::json& params) {
+  GenerationFlags flags;
+  for (const auto& [name, value] : params.items()) {
+    std::string flag = name;
+    std::replace(flag.begin(), flag.end(), '_', '-');
+    flags.emplace_back(flag, value.is_string() ? value.get<std::string>() : value.dump());
+  }
+  return flags;
+}
+
+fs::path find_image(const fs::path& dir, const std::string& name) {
+  for (const fs::path& folder : {dir / "expected" / "images", fs::absolute(dir).parent_path() / "images"}) {
+    if (fs::exists(folder / name)) return folder / name;
+  }
+  throw core::Error(core::ErrorCode::kInvalidModel, "image '" + name + "' is neither in expected/images nor in ../images");
+}
+
+void compare_captions(const CaptionResult& result, const nlohmann::json& expected, double atol, VerifyRow& row) {
+  const auto& sequences = expected.at("sequences");
+  const nlohmann::json texts = expected.value("texts", nlohmann::json::array());
+  const nlohmann::json scores = expected.value("sequences_scores", nlohmann::json::array());
+  if (sequences.size() != result.captions.size()) {
+    row.note = "got " + std::to_string(result.captions.size()) + " captions, expected " + std::to_string(sequences.size());
+    return;
+  }
+  for (size_t i = 0; i < result.captions.size(); ++i) {
+    const Caption& caption = result.captions[i];
+    if (nlohmann::json(caption.ids) != sequences[i]) row.note = "ids " + nlohmann::json(caption.ids).dump() + ", expected " + sequences[i].dump();
+    if (i < texts.size() && caption.text != texts[i].get<std::string>() && row.note.empty()) row.note = "text '" + caption.text + "', expected " + texts[i].dump();
+    if (i >= scores.size()) continue;
+    const double want = scores[i].get<double>();
+    row.max_abs = std::max(row.max_abs, difference(caption.score.value_or(std::nanf("")), want));
+    row.max_rel = row.max_abs / std::max(std::abs(want), kSmallestRange);
+  }
+  if (row.max_abs > atol && row.note.empty()) row.note = "the score differs";
+  row.pass = row.note.empty();
+}
+
+int verify_pipeline(const fs::path& dir, session::Device& device, const VerifyOptions& options, const OnRow& on_row) {
+  const fs::path path = dir / "expected" / "pipeline.json";
+  if (!fs::exists(path)) return 0;
+  const nlohmann::json pipeline = read_json_object(path);
+  const auto captioner = load_captioner(dir, device, options.load);
+  int cases = 0;
+  for (const auto& item : pipeline.at("cases")) {
+    VerifyRow row;
+    ++cases;
+    try {
+      row.subject = "pipeline/" + item.at("name").get<std::string>();
+      row.output = item.at("input").at("image").get<std::string>();
+      std::vector<std::string> warnings;
+      const auto config = captioner->generation_config(flags_of(item.value("params", nlohmann::json::object())), warnings);
+      const auto result = captioner->caption(image::decode_file(find_image(dir, row.output)), config);
+      compare_captions(result, item.at("expected"), item.value("atol", 1e-3), row);
+    } catch (const core::Error& error) {
+      row.note = error.message();
+    }
+    on_row(row);
+  }
+  return cases;
+}
+
+}  // namespace
+
+void verify(const fs::path& dir, session::Device& device, const VerifyOptions& options, const OnRow& on_row) {
+  int subjects = 0;
+  try {
+    if (options.graphs) subjects += verify_graphs(dir, device, options, on_row);
+    if (options.pipeline) subjects += verify_pipeline(dir, device, options, on_row);
+  } catch (const nlohmann::json::exception& error) {
+    throw core::Error(core::ErrorCode::kInvalidModel, (dir / "expected" / "pipeline.json").string() + ": " + error.what());
+  }
+  if (subjects == 0) {
+    throw core::Error(core::ErrorCode::kInvalidModel,
+                      dir.string() + " has nothing to verify: no expected/graphs/*/test_data_set_* for its graphs and no expected/pipeline.json");
+  }
+}
+
+}  // namespace vulcap::loader
