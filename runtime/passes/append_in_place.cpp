@@ -24,8 +24,26 @@ std::optional<Patch> append(Matcher& m, const Node& node) {
   return replace_with(node.outputs[0], std::move(result));
 }
 
+// fp16 files with fp32 inputs and outputs cast the whole past to f16 and back in every step. The cache then holds f16: the
+// session owns it, and no value changes, since each position is rounded once either way.
+std::optional<Patch> store_as_cast(Matcher& m, const Node& node) {
+  if (!node.is("Cast")) return std::nullopt;
+  const ValueId past = node.inputs[0];
+  const bool cached_input = m.value(past).capacity > 0 && m.producer(past) == nullptr && m.single_use(past);
+  if (!cached_input || !core::dtype_is_float(m.value(node.outputs[0]).dtype)) return std::nullopt;
+  Value& cache = m.graph().value(past);
+  cache.dtype = m.value(node.outputs[0]).dtype;
+  return replace(node.outputs[0], past);
+}
+
+std::optional<Patch> output_as_stored(Matcher& m, const Node& node) {
+  if (!node.is("Cast") || !m.is_output(node.outputs[0])) return std::nullopt;
+  if (m.producer(node.inputs[0], ops::kKvAppend, "vulcap") == nullptr || m.is_output(node.inputs[0])) return std::nullopt;
+  return replace(node.outputs[0], node.inputs[0]);
+}
+
 }  // namespace
 
-int append_in_place(Graph& graph) { return apply_rules(graph, {append}); }
+int append_in_place(Graph& graph) { return apply_rules(graph, {store_as_cast, append, output_as_stored}); }
 
 }  // namespace vulcap::passes

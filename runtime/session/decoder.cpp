@@ -70,6 +70,8 @@ void CachedDecoder::start(std::shared_ptr<plan::Buffer> states, const core::Shap
     current_ = nullptr;
     bound_[roles_.states] = std::move(states);
     const passes::Hoisted parts = passes::hoist(specialise_step(1, 1), {roles_.states});
+    for (size_t i = 0; i < layouts_.size(); ++i) layouts_[i].dtype = input_of(parts.rest, roles_.cache[i].first).dtype;
+    cache_rows_ = 0;
     if (!parts.prelude.nodes.empty()) {
       prelude_ = std::make_unique<Program>(device_, plan::make_plan(parts.prelude, device_.backend()), bound_);
       for (const std::string& name : parts.shared) bound_[name] = prelude_->buffer(name);

@@ -1,0 +1,270 @@
+#include "runtime/cpu/backend.h"
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "runtime/core/error.h"
+#include "runtime/cpu/aligned_memory.h"
+#include "runtime/cpu/cpu_registry.h"
+
+namespace vulcap::cpu {
+namespace {
+
+core::Error internal(const std::string& what) {
+  return core::Error(core::ErrorCode::kRuntime, "cpu: " + what + " (a fault of the plan, please report it)");
+}
+
+class CpuBuffer : public plan::Buffer {
+ public:
+  // Row-major bytes; null for a packed matrix.
+  virtual std::byte* data() const = 0;
+  virtual const PackedMatrix* packed() const { return nullptr; }
+};
+
+class OwnedBuffer : public CpuBuffer {
+ public:
+  // Never null, so that kernels may form pointers into an empty operand.
+  explicit OwnedBuffer(size_t bytes) : memory_(std::max<size_t>(bytes, 1)), size_(bytes) {}
+  size_t size() const override { return size_; }
+  std::byte* data() const override { return memory_.data(); }
+  void write(size_t offset, std::span<const std::byte> bytes) override {
+    check(offset, bytes.size());
+    if (!bytes.empty()) std::memcpy(data() + offset, bytes.data(), bytes.size());
+  }
+  void read(size_t offset, std::span<std::byte> bytes) override {
+    check(offset, bytes.size());
+    if (!bytes.empty()) std::memcpy(bytes.data(), data() + offset, bytes.size());
+  }
+
+ private:
+  void check(size_t offset, size_t count) const {
+    if (offset > size() || count > size() - offset) throw internal("access beyond the end of a buffer");
+  }
+
+  AlignedMemory memory_;
+  size_t size_;
+};
+
+// A constant read where it lies: in the mapped file or in the tensor's own memory.
+class TensorBuffer : public CpuBuffer {
+ public:
+  TensorBuffer(core::Tensor tensor, std::span<const std::byte> bytes)
+      : tensor_(std::move(tensor)), bytes_(bytes) {}
+  size_t size() const override { return bytes_.size(); }
+  std::byte* data() const override { return const_cast<std::byte*>(bytes_.data()); }
+  void write(size_t, std::span<const std::byte>) override { throw internal("write to a constant"); }
+  void read(size_t offset, std::span<std::byte> bytes) override {
+    if (offset > size() || bytes.size() > size() - offset)
+      throw internal("read beyond the end of a constant");
+    if (!bytes.empty()) std::memcpy(bytes.data(), bytes_.data() + offset, bytes.size());
+  }
+
+ private:
+  core::Tensor tensor_;
+  std::span<const std::byte> bytes_;
+};
+
+class PackedBuffer : public CpuBuffer {
+ public:
+  explicit PackedBuffer(std::unique_ptr<PackedMatrix> matrix) : matrix_(std::move(matrix)) {}
+  size_t size() const override { return matrix_->memory.size(); }
+  std::byte* data() const override { return nullptr; }
+  const PackedMatrix* packed() const override { return matrix_.get(); }
+  void write(size_t, std::span<const std::byte>) override { throw internal("write to a packed weight"); }
+  void read(size_t, std::span<std::byte>) override { throw internal("read of a packed weight"); }
+
+ private:
+  std::unique_ptr<PackedMatrix> matrix_;
+};
+
+// What all executables of a back end share; `running` guards the pool and the scratch.
+struct Shared {
+  explicit Shared(int threads) : pool(threads) {}
+  void reserve(size_t bytes) {
+    if (bytes > scratch.size()) scratch = AlignedMemory(bytes);
+  }
+
+  std::mutex running;
+  core::ThreadPool pool;
+  AlignedMemory scratch;
+};
+
+size_t scratch_of(const CpuKernel* fast, const ops::KernelCall& call, const core::ThreadPool& pool) {
+  return fast != nullptr && fast->scratch_bytes != nullptr ? fast->scratch_bytes(call, size_t(pool.size()))
+                                                           : 0;
+}
+
+struct Prepared {
+  const CpuKernel* fast = nullptr;
+  ops::ReferenceFn reference = nullptr;
+  const ops::KernelCall* call = nullptr;
+  size_t first_pointer = 0;
+  const PackedMatrix* packed = nullptr;
+  const uint32_t* state = nullptr;
+};
+
+class CpuExecutable : public plan::Executable {
+ public:
+  CpuExecutable(plan::BuildRequest request, std::shared_ptr<Shared> shared)
+      : shared_(std::move(shared)),
+        request_(std::move(request)),
+        calls_(request_.calls.begin(), request_.calls.end()) {
+    request_.calls = {};
+    request_.on_host = {};
+    size_t scratch = 0;
+    for (const auto& call : calls_) {
+      prepare(call);
+      scratch = std::max(scratch, scratch_of(prepared_.back().fast, call, shared_->pool));
+    }
+    std::lock_guard lock(shared_->running);
+    shared_->reserve(scratch);
+  }
+
+  void run() override {
+    std::lock_guard lock(shared_->running);
+    for (const Prepared& item : prepared_) {
+      const std::span<std::byte* const> buffers(pointers_.data() + item.first_pointer,
+                                                item.call->bindings.size());
+      const ops::KernelArgs args{*item.call, buffers, item.state};
+      if (item.fast != nullptr) {
+        item.fast->run({args, shared_->pool, shared_->scratch.data(), item.packed});
+      } else {
+        item.reference(args);
+      }
+    }
+  }
+
+ private:
+  const CpuBuffer& buffer_of(const ops::Binding& binding) const {
+    const plan::Buffer* buffer = nullptr;
+    switch (binding.kind) {
+      case ops::BufferKind::kArena:
+        buffer = request_.arena.get();
+        break;
+      case ops::BufferKind::kState:
+        buffer = request_.state.get();
+        break;
+      case ops::BufferKind::kConstant:
+        if (binding.index < request_.constants.size()) buffer = request_.constants[binding.index].get();
+        break;
+      case ops::BufferKind::kExternal:
+        if (binding.index < request_.external.size()) buffer = request_.external[binding.index].get();
+        break;
+    }
+    const auto* host = dynamic_cast<const CpuBuffer*>(buffer);
+    if (host == nullptr) throw internal("a binding names no buffer of this back end");
+    return *host;
+  }
+
+  void prepare(const ops::KernelCall& call) {
+    if (call.kernel >= ops::kernels().size()) throw internal("unknown kernel");
+    Prepared item{cpu_kernels().find(call),
+                  ops::kernels()[call.kernel].reference,
+                  &call,
+                  pointers_.size(),
+                  nullptr,
+                  nullptr};
+    for (const auto& binding : call.bindings) pointers_.push_back(resolve(call, binding, item));
+    if (call.uses_state) item.state = reinterpret_cast<const uint32_t*>(pointers_.back());
+    prepared_.push_back(item);
+  }
+
+  std::byte* resolve(const ops::KernelCall& call, const ops::Binding& binding, Prepared& item) const {
+    const CpuBuffer& buffer = buffer_of(binding);
+    if (const PackedMatrix* packed = buffer.packed()) {
+      // An absent operand of a call is bound to another one and never read.
+      if (&binding == &call.bindings[1]) item.packed = check_packed(call, binding, *packed);
+      return nullptr;
+    }
+    if (binding.offset > buffer.size() || binding.size > buffer.size() - binding.offset) {
+      throw internal(std::string(ops::kernels()[call.kernel].name) + " is bound beyond the end of a buffer");
+    }
+    return buffer.data() + binding.offset;
+  }
+
+  static const PackedMatrix* check_packed(const ops::KernelCall& call, const ops::Binding& binding,
+                                          const PackedMatrix& packed) {
+    if (ops::kernels()[call.kernel].name != "matmul")
+      throw internal("a packed weight is bound to another kernel");
+    const auto& p = call.params_as<abi::MatmulParams>();
+    const bool transposed = packed.source == ops::WeightLayout::kMatmulNK;
+    if (p.k != packed.k || p.n != packed.n || binding.offset != 0 || (p.batch > 1 && p.b_batch != 0) ||
+        transposed != ((p.flags & abi::kMatmulTransB) != 0) || call.variant.second != packed.dtype) {
+      throw internal("a packed weight is bound with another shape or dtype");
+    }
+    return &packed;
+  }
+
+  std::shared_ptr<Shared> shared_;
+  plan::BuildRequest request_;
+  std::vector<ops::KernelCall> calls_;
+  std::vector<Prepared> prepared_;
+  std::vector<std::byte*> pointers_;
+};
+
+class Backend : public CpuBackend {
+ public:
+  explicit Backend(const Options& options) : shared_(std::make_shared<Shared>(options.threads)) {}
+
+  std::string name() const override { return "cpu"; }
+  plan::Limits limits() const override { return {}; }
+  int threads() const override { return shared_->pool.size(); }
+
+  plan::Support supports(const ops::KernelCall& call) const override {
+    for (const core::DType dtype : {call.variant.storage, call.variant.second}) {
+      if (dtype != core::DType::kUndefined && core::dtype_bits(dtype) < 8) {
+        return {false, "the cpu has no kernel for " + std::string(core::dtype_name(dtype)) + " elements"};
+      }
+    }
+    return {};
+  }
+
+  std::shared_ptr<plan::Buffer> allocate(size_t bytes, std::string_view) override {
+    return std::make_shared<OwnedBuffer>(bytes);
+  }
+
+  std::shared_ptr<plan::Buffer> upload(const plan::WeightRequest& request) override {
+    if (can_pack(request)) {
+      std::lock_guard lock(shared_->running);
+      return std::make_shared<PackedBuffer>(pack_matrix(request, shared_->pool));
+    }
+    return std::make_shared<TensorBuffer>(*request.tensor, rows_of(request));
+  }
+
+  std::unique_ptr<plan::Executable> build(plan::BuildRequest request) override {
+    return std::make_unique<CpuExecutable>(std::move(request), shared_);
+  }
+
+  void run_call(const ops::KernelArgs& args) override {
+    const CpuKernel* fast = cpu_kernels().find(args.call);
+    if (fast == nullptr) return ops::kernels()[args.call.kernel].reference(args);
+    std::lock_guard lock(shared_->running);
+    shared_->reserve(scratch_of(fast, args.call, shared_->pool));
+    fast->run({args, shared_->pool, shared_->scratch.data(), nullptr});
+  }
+
+ private:
+  static std::span<const std::byte> rows_of(const plan::WeightRequest& request) {
+    const auto bytes = request.tensor->bytes();
+    if (request.n_end == 0) return bytes;
+    if (request.layout == ops::WeightLayout::kMatmulKN) {
+      throw internal("columns of a weight that cannot be packed were asked for");
+    }
+    const auto& shape = request.tensor->shape();
+    const size_t row = shape.empty() || shape[0] == 0 ? bytes.size() : bytes.size() / size_t(shape[0]);
+    return bytes.subspan(request.n_begin * row, (request.n_end - request.n_begin) * row);
+  }
+
+  std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace
+
+std::shared_ptr<CpuBackend> create_backend(const Options& options) {
+  return std::make_shared<Backend>(options);
+}
+
+}  // namespace vulcap::cpu

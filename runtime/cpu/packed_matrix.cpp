@@ -1,0 +1,155 @@
+#include "runtime/cpu/packed_matrix.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "runtime/core/mapped_file.h"
+#include "runtime/cpu/parallel.h"
+
+namespace vulcap::cpu {
+namespace {
+
+// Source bytes that may stay resident before their pages are released.
+constexpr size_t kReleaseBytes = size_t{8} << 20;
+
+template <typename T>
+void pack_rows(const T* b, size_t ldb, size_t k, size_t width, T* panel) {
+  for (size_t row = 0; row < k; ++row) {
+    std::copy_n(b + row * ldb, width, panel + row * kPanelWidth);
+    std::fill_n(panel + row * kPanelWidth + width, kPanelWidth - width, T{});
+  }
+}
+
+template <typename T>
+void pack_columns(const T* b, size_t ldb, size_t k, size_t width, T* panel) {
+  constexpr size_t kBlock = 16;
+  for (size_t begin = 0; begin < k; begin += kBlock) {
+    const size_t end = std::min(k, begin + kBlock);
+    for (size_t column = 0; column < kPanelWidth; ++column) {
+      for (size_t row = begin; row < end; ++row) {
+        panel[row * kPanelWidth + column] = column < width ? b[column * ldb + row] : T{};
+      }
+    }
+  }
+}
+
+template <typename T>
+void pack_any(const T* b, size_t ldb, bool transposed, size_t k, size_t column, size_t width, T* panel) {
+  if (transposed) {
+    pack_columns(b + column * ldb, ldb, k, width, panel);
+  } else {
+    pack_rows(b + column, ldb, k, width, panel);
+  }
+}
+
+struct Source {
+  size_t k = 0, n = 0, ldb = 0, n_begin = 0;
+  bool transposed = false;
+};
+
+Source source_of(const plan::WeightRequest& request) {
+  const auto& shape = request.tensor->shape();
+  const auto rows = size_t(shape[shape.size() - 2]), columns = size_t(shape.back());
+  Source source;
+  source.transposed = request.layout == ops::WeightLayout::kMatmulNK;
+  source.ldb = columns;
+  source.k = source.transposed ? columns : rows;
+  source.n_begin = request.n_begin;
+  source.n = (request.n_end == 0 ? (source.transposed ? rows : columns) : request.n_end) - request.n_begin;
+  return source;
+}
+
+// [n, k]: a panel reads 32 whole rows, so groups of panels go through the source in file order.
+template <typename T>
+void pack_transposed(const Source& source, const core::Tensor& tensor, PackedMatrix& packed,
+                     core::ThreadPool& pool) {
+  const T* b = tensor.as<T>().data() + source.n_begin * source.ldb;
+  const size_t panels = (source.n + kPanelWidth - 1) / kPanelWidth;
+  const size_t row_bytes = source.ldb * sizeof(T);
+  const size_t group = std::max<size_t>(1, kReleaseBytes / (kPanelWidth * row_bytes));
+  auto* target = reinterpret_cast<T*>(packed.memory.data());
+  for (size_t begin = 0; begin < panels; begin += group) {
+    const size_t end = std::min(panels, begin + group);
+    parallel_items(pool, size_t(pool.size()), end - begin, [&](size_t, size_t item) {
+      const size_t panel = begin + item, column = panel * kPanelWidth;
+      pack_columns(b + column * source.ldb, source.ldb, source.k, std::min(kPanelWidth, source.n - column),
+                   target + panel * source.k * kPanelWidth);
+    });
+    if (!tensor.file_backed()) continue;
+    const size_t row_end = std::min(source.n, end * kPanelWidth);
+    core::MappedFile::release_pages(tensor.bytes().subspan((source.n_begin + begin * kPanelWidth) * row_bytes,
+                                                           (row_end - begin * kPanelWidth) * row_bytes));
+  }
+}
+
+// [k, n]: blocks of rows are spread over all panels, so that the source is read in file order too.
+template <typename T>
+void pack_straight(const Source& source, const core::Tensor& tensor, PackedMatrix& packed,
+                   core::ThreadPool& pool) {
+  const T* b = tensor.as<T>().data() + source.n_begin;
+  const size_t panels = (source.n + kPanelWidth - 1) / kPanelWidth;
+  const size_t row_bytes = source.ldb * sizeof(T);
+  const size_t rows_a_block = std::max<size_t>(1, kReleaseBytes / row_bytes);
+  auto* target = reinterpret_cast<T*>(packed.memory.data());
+  for (size_t begin = 0; begin < source.k; begin += rows_a_block) {
+    const size_t rows = std::min(rows_a_block, source.k - begin);
+    parallel_items(pool, size_t(pool.size()), panels, [&](size_t, size_t panel) {
+      const size_t column = panel * kPanelWidth;
+      pack_rows(b + begin * source.ldb + column, source.ldb, rows, std::min(kPanelWidth, source.n - column),
+                target + (panel * source.k + begin) * kPanelWidth);
+    });
+    if (!tensor.file_backed()) continue;
+    core::MappedFile::release_pages(tensor.bytes().subspan(begin * row_bytes, rows * row_bytes));
+  }
+}
+
+template <typename T>
+void pack_all(const Source& source, const core::Tensor& tensor, PackedMatrix& packed,
+              core::ThreadPool& pool) {
+  if (source.transposed) {
+    pack_transposed<T>(source, tensor, packed, pool);
+  } else {
+    pack_straight<T>(source, tensor, packed, pool);
+  }
+}
+
+}  // namespace
+
+bool can_pack(const plan::WeightRequest& request) {
+  const auto dtype = request.tensor->dtype();
+  const auto& shape = request.tensor->shape();
+  if (request.layout == ops::WeightLayout::kPlain || shape.size() < 2 || request.tensor->size() == 0)
+    return false;
+  if (dtype != core::DType::kF32 && dtype != core::DType::kF16) return false;
+  return std::all_of(shape.begin(), shape.end() - 2, [](int64_t dim) { return dim == 1; });
+}
+
+std::unique_ptr<PackedMatrix> pack_matrix(const plan::WeightRequest& request, core::ThreadPool& pool) {
+  const Source source = source_of(request);
+  const size_t panels = (source.n + kPanelWidth - 1) / kPanelWidth;
+  auto packed = std::make_unique<PackedMatrix>();
+  packed->dtype = request.tensor->dtype();
+  packed->k = source.k;
+  packed->n = source.n;
+  packed->source = request.layout;
+  packed->memory = AlignedMemory(panels * source.k * kPanelWidth * core::dtype_bytes(packed->dtype, 1));
+  if (packed->dtype == core::DType::kF32) {
+    pack_all<float>(source, *request.tensor, *packed, pool);
+  } else {
+    pack_all<uint16_t>(source, *request.tensor, *packed, pool);
+  }
+  return packed;
+}
+
+void pack_panel(const float* b, size_t ldb, bool transposed, size_t k, size_t column, size_t width,
+                float* panel) {
+  pack_any(b, ldb, transposed, k, column, width, panel);
+}
+
+void pack_panel(const uint16_t* b, size_t ldb, bool transposed, size_t k, size_t column, size_t width,
+                uint16_t* panel) {
+  pack_any(b, ldb, transposed, k, column, width, panel);
+}
+
+}  // namespace vulcap::cpu

@@ -1,0 +1,56 @@
+#include "runtime/ops/kernel_registry.h"
+#include "runtime/ops/kernels/element.h"
+#include "runtime/ops/kernels/element_math.h"
+
+namespace vulcap::ops {
+namespace rows {
+
+double binary(uint32_t op, double a, double b) {
+  switch (op) {
+#define VULCAP_BINARY(index, name, real, integer) \
+  case index:                                     \
+    return real;
+#include "shaders/elementwise.def"
+#undef VULCAP_BINARY
+    default:
+      return a;
+  }
+}
+
+Wrapping binary(uint32_t op, Wrapping a, Wrapping b) {
+  switch (op) {
+#define VULCAP_BINARY(index, name, real, integer) \
+  case index:                                     \
+    return integer;
+#include "shaders/elementwise.def"
+#undef VULCAP_BINARY
+    default:
+      return a;
+  }
+}
+
+}  // namespace rows
+
+namespace {
+
+void binary_reference(const KernelArgs& args) {
+  const auto& p = args.call.params_as<abi::BinaryParams>();
+  const DType dtype = args.call.variant.storage;
+  const auto [a, b, y] = std::array{args.buffers[0], args.buffers[1], args.buffers[2]};
+  for (uint32_t i = 0; i < p.n; ++i) {
+    const size_t ia = size_t(strided_index(i, p.shape, p.a_stride)),
+                 ib = size_t(strided_index(i, p.shape, p.b_stride));
+    if (core::dtype_is_float(dtype)) {
+      store_real(dtype, y, i, rows::binary(p.op, load_real(dtype, a, ia), load_real(dtype, b, ib)));
+    } else {
+      const rows::Wrapping left{load_int(dtype, a, ia)}, right{load_int(dtype, b, ib)};
+      store_int(dtype, y, i, rows::binary(p.op, left, right).value);
+    }
+  }
+}
+
+}  // namespace
+
+void kernel_binary(KernelRegistry& registry) { registry.add<abi::BinaryParams>("binary", binary_reference); }
+
+}  // namespace vulcap::ops

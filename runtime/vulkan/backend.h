@@ -1,0 +1,32 @@
+// The Vulkan executor of kernel calls (runtime/plan/backend.h).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+
+#include "runtime/plan/backend.h"
+#include "runtime/vulkan/devices.h"
+
+namespace vulcap::vulkan {
+
+struct Options {
+  std::filesystem::path pipeline_cache_dir;  // empty: pipelines are compiled anew by every process
+  // Core and synchronisation validation; also switched on by the environment variable VULCAP_VALIDATION=1.
+  bool validation = false;
+  // Features to leave unused, so that the code of lesser devices can be tested on better ones.
+  bool disable_16bit_storage = false;
+  bool disable_8bit_storage = false;
+  bool disable_int64 = false;
+  bool disable_subgroups = false;
+  bool force_staging = false;  // never write device memory from the host directly
+  bool assume_gpu = false;     // choose variants as for a discrete GPU
+};
+
+// `index` is the N of vulkan:N. Throws core::Error(kNoDevice) with the reason when the device cannot be used.
+std::shared_ptr<plan::Backend> create_backend(uint32_t index, const Options& options = {});
+
+// Messages of the validation layer in this process so far; each was also printed to stderr.
+uint64_t validation_messages();
+
+}  // namespace vulcap::vulkan

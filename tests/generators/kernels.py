@@ -1,0 +1,220 @@
+"""Writes tests/golden/kernels/<kernel>.txt: small inputs and what ONNX Runtime (or numpy) makes of them.
+
+Usage: python tests/generators/kernels.py   (needs numpy, onnx, onnxruntime)
+Lines: "case <row of tests/kernels/case_table.cpp>", "in <buffer> <dtype> <numbers>", "out <buffer> <dtype> <numbers>".
+"""
+import pathlib
+
+import numpy as np
+import onnxruntime
+from onnx import TensorProto, helper
+
+FOLDER = pathlib.Path(__file__).resolve().parent.parent / "golden" / "kernels"
+NAMES = {"float32": "f32", "float16": "f16", "int64": "i64", "int32": "i32", "uint8": "u8", "bool": "bool"}
+random = np.random.default_rng(20)
+
+
+def ort(op, inputs, opset=20, domain="", **attributes):
+    """The first output of one ONNX operator run by ONNX Runtime on the CPU."""
+    names = [f"x{i}" for i in range(len(inputs))]
+    infos = [
+        helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
+        for n, v in zip(names, inputs)
+    ]
+    node = helper.make_node(op, names, ["y"], domain=domain, **attributes)
+    graph = helper.make_graph([node], "one", infos, [helper.make_empty_tensor_value_info("y")])
+    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, dict(zip(names, inputs)))[0]
+
+
+def uniform(*shape, low=-2.0, high=2.0, dtype=np.float32):
+    return random.uniform(low, high, shape).astype(dtype)
+
+
+def line(kind, index, array):
+    flat = np.asarray(array).reshape(-1)
+    numbers = " ".join(f"{float(v):.9g}" if flat.dtype.kind == "f" else str(int(v)) for v in flat)
+    return f"{kind} {index} {NAMES[flat.dtype.name]} {numbers}\n"
+
+
+def case(row, inputs, outputs):
+    """inputs, outputs: {buffer index: array}"""
+    text = f"case {row}\n"
+    for index, array in inputs.items():
+        text += line("in", index, array)
+    for index, array in outputs.items():
+        text += line("out", index, array)
+    return text
+
+
+def unary():
+    rows = [("Neg", "Neg", {}), ("Abs", "Abs", {}), ("Exp", "Exp", {}), ("Erf", "Erf", {}), ("Tanh", "Tanh", {}),
+            ("Sigmoid", "Sigmoid", {}), ("Relu", "Relu", {}), ("Gelu", "Gelu", {}), ("Floor", "Floor", {}),
+            ("GeluTanh", "Gelu", {"approximate": "tanh"}), ("Ceil", "Ceil", {}), ("Sin", "Sin", {}), ("Cos", "Cos", {}),
+            ("Sign", "Sign", {}), ("LeakyRelu", "LeakyRelu", {"alpha": 0.1}), ("Softplus", "Softplus", {}),
+            ("HardSwish", "HardSwish", {}), ("Elu", "Elu", {"alpha": 0.1}), ("Round", "Round", {}),
+            ("HardSigmoid", "HardSigmoid", {"alpha": 0.1, "beta": 0.5})]
+    x = np.concatenate([uniform(30, low=-6, high=6), np.float32([0, -0.5, 0.5, 1.5, 2.5, -9, 9])])
+    text = ""
+    for name, op, attributes in rows:
+        text += case(f"unary op={name} n={x.size} alpha=0.1 beta=0.5", {0: x}, {1: ort(op, [x], **attributes)})
+    positive = uniform(19, low=0.01, high=9)
+    for name in ("Sqrt", "Log", "Reciprocal"):
+        text += case(f"unary op={name} n=19", {0: positive}, {1: ort(name, [positive])})
+    text += case(f"unary op=QuickGelu n={x.size} alpha=1.702", {0: x},
+                 {1: ort("QuickGelu", [x], domain="com.microsoft", alpha=1.702)})
+    text += case(f"unary op=Silu n={x.size}", {0: x}, {1: (x / (1 + np.exp(-x.astype(np.float64)))).astype(np.float32)})
+    text += case(f"unary op=Clip n={x.size} alpha=-1 beta=2", {0: x},
+                 {1: ort("Clip", [x, np.array(-1, np.float32), np.array(2, np.float32)])})
+    return text
+
+
+def binary():
+    text = ""
+    a, b = uniform(2, 3, 5), uniform(3, 1)
+    for op in ("Add", "Sub", "Mul", "Div", "Min", "Max"):
+        text += case(f"binary op={op} shape=2,3,5 b=3,1", {0: a, 1: b}, {2: ort(op, [a, b])})
+    base, power = uniform(13, low=0.1, high=3), uniform(13)
+    text += case("binary op=Pow shape=13", {0: base, 1: power}, {2: ort("Pow", [base, power])})
+    for dtype in (np.int32, np.int64):
+        a, b = random.integers(-99, 99, 17).astype(dtype), random.integers(1, 9, 17).astype(dtype)
+        for op in ("Add", "Sub", "Mul", "Div", "Min", "Max"):
+            text += case(f"binary op={op} shape=17 storage={NAMES[a.dtype.name]}", {0: a, 1: b}, {2: ort(op, [a, b])})
+    return text
+
+
+def compare():
+    text = ""
+    for dtype in (np.float32, np.int64):
+        a, b = uniform(4, 7, high=4).astype(dtype), uniform(7, high=4).astype(dtype)
+        a[0, 0] = b[0]
+        for op in ("Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"):
+            text += case(f"compare op={op} shape=4,7 b=7 storage={NAMES[a.dtype.name]}", {0: a, 1: b},
+                         {2: ort(op, [a, b])})
+    return text
+
+
+def logic():
+    a, b = random.random((4, 7)) < 0.5, random.random((4, 1)) < 0.5
+    return "".join(case(f"logic op={op} shape=4,7 b=4,1 storage=bool", {0: a, 1: b}, {2: ort(op, [a, b])})
+                   for op in ("And", "Or", "Xor"))
+
+
+def where():
+    text = ""
+    for dtype in (np.float32, np.int64):
+        c, a, b = random.random((3, 1, 5)) < 0.5, uniform(4, 5, high=9).astype(dtype), uniform(3, 4, 1).astype(dtype)
+        text += case(f"where shape=3,4,5 c=3,1,5 a=4,5 b=3,4,1 storage={NAMES[a.dtype.name]}", {0: c, 1: a, 2: b},
+                     {3: ort("Where", [c, a, b])})
+    return text
+
+
+def copy():
+    x = uniform(2, 3, 5)
+    return (case("copy shape=5,2,3 in=1,15,5 out=6,3,1", {0: x}, {1: ort("Transpose", [x], perm=[2, 0, 1])})
+            + case("copy shape=2,2,5 in=15,-5,1 in_offset=10 out=10,5,1", {0: x}, {1: x[:, 2:0:-1]})
+            + case("copy shape=4,2,3,5 in=0,15,5,1 out=30,15,5,1", {0: x}, {1: np.broadcast_to(x, (4, 2, 3, 5))}))
+
+
+def gather():
+    x, index = uniform(3, 11, 2), np.int64([0, -1, 10, 3, 3, -11])
+    return case("gather outer=3 indices=6 inner=2 axis=11", {0: x, 1: index}, {2: ort("Gather", [x, index], axis=1)})
+
+
+def iota():
+    return (case("iota storage=i64 n=7 start=3 step=-2", {}, {0: np.arange(3, -11, -2)})
+            + case("iota storage=f32 n=5 start=1 dyn=2 state=4", {}, {0: np.arange(9, 14, dtype=np.float32)}))
+
+
+def fill():
+    return (case("fill storage=f32 n=5 low_word=1069547520", {}, {0: np.full(5, 1.5, np.float32)})
+            + case("fill storage=i64 n=3 low_word=4294967291 high_word=4294967295", {}, {0: np.full(3, -5, np.int64)}))
+
+
+def cast():
+    text = ""
+    x = np.concatenate([uniform(20, low=-90, high=90), np.float32([0, 0.5, -0.5, 65504, 1e-7, 6e-8])])
+    for dtype, proto in ((np.float16, TensorProto.FLOAT16), (np.int64, TensorProto.INT64), (np.int32, TensorProto.INT32),
+                         (np.bool_, TensorProto.BOOL)):
+        y = ort("Cast", [x], to=proto)
+        text += case(f"cast storage=f32 second={NAMES[y.dtype.name]} n={x.size}", {0: x}, {1: y})
+    whole = random.integers(-99, 99, 9)
+    text += case("cast storage=i64 second=f32 n=9", {0: whole}, {1: whole.astype(np.float32)})
+    return text
+
+
+def matmul():
+    a, b, bias, residual = uniform(5, 17), uniform(17, 7), uniform(7), uniform(5, 7)
+    product = a.astype(np.float64) @ b
+    gelu = ort("Gelu", [(product + bias).astype(np.float32)]) + residual
+    batched_a, batched_b = uniform(3, 4, 6), uniform(3, 5, 6)
+    half = uniform(17, 7, dtype=np.float16)
+    return (case("matmul m=5 n=7 k=17", {0: a, 1: b}, {2: ort("MatMul", [a, b])})
+            + case("matmul m=5 n=7 k=17 bias residual act=gelu", {0: a, 1: b, 2: bias, 3: residual}, {4: gelu})
+            + case("matmul m=5 n=7 k=17 second=f16", {0: a, 1: half}, {2: ort("MatMul", [a, half.astype(np.float32)])})
+            + case("matmul batch=3 m=4 n=5 k=6 transb alpha=0.5", {0: batched_a, 1: batched_b},
+                   {2: 0.5 * ort("MatMul", [batched_a, np.ascontiguousarray(batched_b.transpose(0, 2, 1))])}))
+
+
+def softmax():
+    x = uniform(3, 17, low=-9, high=9)
+    x[1, 3:9] = -np.inf
+    return (case("softmax rows=3 cols=17", {0: x}, {1: ort("Softmax", [x], axis=-1)})
+            + case("softmax rows=3 cols=17 log", {0: x[:, :3].repeat(6, 1)[:, :17]},
+                   {1: ort("LogSoftmax", [x[:, :3].repeat(6, 1)[:, :17]], axis=-1)}))
+
+
+def layer_norm():
+    x, skip, scale, bias = uniform(3, 29), uniform(3, 29), uniform(29), uniform(29)
+    y = ort("LayerNormalization", [x, scale, bias], axis=-1, epsilon=1e-5)
+    both = ort("LayerNormalization", [x + skip, scale, bias], axis=-1, epsilon=1e-12)
+    rms = (x / np.sqrt((x.astype(np.float64) ** 2).mean(-1, keepdims=True) + 1e-5) * scale).astype(np.float32)
+    return (case("layer_norm rows=3 cols=29 bias", {0: x, 1: scale, 2: bias}, {3: y})
+            + case("layer_norm rows=3 cols=29 skip bias sum epsilon=1e-12", {0: x, 1: skip, 2: scale, 3: bias},
+                   {4: both, 5: x + skip})
+            + case("layer_norm rows=3 cols=29 rms", {0: x, 1: scale}, {2: rms}))
+
+
+def reduce():
+    text = ""
+    x = uniform(3, 7, 2, low=0.1, high=2)
+    for index, op in enumerate(("Sum", "Mean", "Max", "Min", "Prod", "L1", "L2", "SumSquare", "LogSum", "LogSumExp")):
+        y = ort("Reduce" + op, [x, np.int64([1])], keepdims=0)
+        text += case(f"reduce op={index} outer=3 reduce=7 inner=2", {0: x}, {1: y})
+    return text
+
+
+def attention():
+    q, k, v = uniform(2, 5, 3, 8), uniform(2, 9, 3, 8), uniform(2, 9, 3, 8)
+    scores = np.einsum("bihd,bjhd->bhij", q, k).astype(np.float64) / np.sqrt(8)
+
+    def attend(masked):
+        return np.einsum("bhij,bjhd->bihd", ort("Softmax", [masked.astype(np.float32)], axis=-1), v)
+
+    causal = np.where(np.arange(9)[None, :] <= np.arange(5)[:, None] + 4, scores, -np.inf)
+    mask = np.where(random.random((2, 9)) < 0.3, -np.inf, 0).astype(np.float32)
+    shape = "batch=2 heads=3 q=5 kv=9 d=8"
+    operands = {0: q, 1: k, 2: v}
+    return (case(f"attention {shape}", operands, {3: attend(scores)})
+            + case(f"attention {shape} causal", operands, {3: attend(causal)})
+            + case(f"attention {shape} mask=row", {**operands, 3: mask}, {4: attend(scores + mask[:, None, None, :])}))
+
+
+def im2col():
+    x, w = uniform(2, 3, 6, 5), np.eye(27, dtype=np.float32).reshape(27, 3, 3, 3)
+    y = ort("Conv", [x, w], pads=[1, 1, 1, 1], strides=[2, 1])
+    columns = y.reshape(2, 27, -1).transpose(0, 2, 1)
+    return case("im2col batch=2 channels=3 h=6 w=5 kernel=3,3 stride=2,1 pad=1,1", {0: x}, {1: columns})
+
+
+def main():
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for make in (unary, binary, compare, logic, where, copy, gather, iota, fill, cast, matmul, softmax, layer_norm, reduce,
+                 attention, im2col):
+        (FOLDER / f"{make.__name__}.txt").write_text(make())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,471 @@
+// What each kernel's rows may say. Shapes are lists like 2,3,5; `special` mixes NaN, infinities and extremes
+// into the inputs; low, high, seed, storage, second and tolerance are known to all.
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+#include "runtime/ops/kernels/element.h"
+#include "tests/kernels/builder.h"
+
+namespace vulcap::testing {
+namespace {
+
+using core::DType;
+using List = std::vector<int64_t>;
+
+struct NamedRow {
+  const char* name;
+  uint32_t index;
+};
+
+constexpr NamedRow kUnaryRows[] = {
+#define VULCAP_UNARY(index, name, expression) {#name, index},
+#include "shaders/elementwise.def"
+#undef VULCAP_UNARY
+};
+
+constexpr NamedRow kPairRows[] = {
+#define VULCAP_BINARY(index, name, real, integer) {#name, index},
+#define VULCAP_COMPARE(index, name, expression) {#name, index},
+#define VULCAP_LOGIC(index, name, expression) {#name, index},
+#include "shaders/elementwise.def"
+#undef VULCAP_BINARY
+#undef VULCAP_COMPARE
+#undef VULCAP_LOGIC
+};
+
+template <typename Rows>
+uint32_t row_index(const Rows& rows, const std::string& name) {
+  for (const NamedRow& row : rows) {
+    if (name == row.name) return row.index;
+  }
+  throw std::runtime_error("no operator " + name);
+}
+
+int64_t count_of(const List& shape) {
+  int64_t count = 1;
+  for (const int64_t dim : shape) count *= dim;
+  return count;
+}
+
+void set_shape(uint32_t (&target)[6], const List& shape) {
+  std::fill(std::begin(target), std::end(target), 1);
+  for (size_t i = 0; i < shape.size(); ++i) target[6 - shape.size() + i] = uint32_t(shape[i]);
+}
+
+// Strides under which a contiguous tensor of `shape` broadcasts to six axes.
+void set_broadcast(uint32_t (&target)[6], const List& shape) {
+  std::fill(std::begin(target), std::end(target), 0);
+  int64_t stride = 1;
+  for (size_t i = shape.size(); i-- > 0; stride *= shape[i]) {
+    if (shape[i] != 1) target[6 - shape.size() + i] = uint32_t(stride);
+  }
+}
+
+// unary op n alpha beta inplace
+void build_unary(Row& row, Builder& builder) {
+  abi::UnaryParams p{};
+  p.n = uint32_t(row.integer("n", 1031));
+  p.op = row_index(kUnaryRows, row.text("op", "Identity"));
+  p.alpha = float(row.real("alpha", 0.3));
+  p.beta = float(row.real("beta", 0.7));
+  const uint32_t x = builder.input(builder.storage(), p.n);
+  if (row.flag("inplace")) {
+    builder.bind(x, true);
+  } else {
+    builder.output(builder.storage(), p.n);
+  }
+  builder.finish(p, p.n);
+}
+
+// binary, compare, logic: op shape a b (shapes of the operands) inplace
+void build_pair(Row& row, Builder& builder, DType output) {
+  abi::BinaryParams p{};
+  const List shape = row.list("shape", {2, 3, 5}), a = row.list("a", shape), b = row.list("b", shape);
+  p.n = uint32_t(count_of(shape));
+  p.op = row_index(kPairRows, row.text("op", "Add"));
+  set_shape(p.shape, shape);
+  set_broadcast(p.a_stride, a);
+  set_broadcast(p.b_stride, b);
+  const uint32_t left = builder.input(builder.storage(), size_t(count_of(a)));
+  builder.input(builder.storage(), size_t(count_of(b)));
+  if (row.flag("inplace")) {
+    builder.bind(left, true);
+  } else {
+    builder.output(output, p.n);
+  }
+  builder.finish(p, p.n);
+}
+
+// where: shape c a b
+void build_where(Row& row, Builder& builder) {
+  abi::WhereParams p{};
+  const List shape = row.list("shape", {2, 3, 5});
+  const List c = row.list("c", shape), a = row.list("a", shape), b = row.list("b", shape);
+  p.n = uint32_t(count_of(shape));
+  set_shape(p.shape, shape);
+  set_broadcast(p.c_stride, c);
+  set_broadcast(p.a_stride, a);
+  set_broadcast(p.b_stride, b);
+  builder.input(DType::kBool, size_t(count_of(c)));
+  builder.input(builder.storage(), size_t(count_of(a)));
+  builder.input(builder.storage(), size_t(count_of(b)));
+  builder.output(builder.storage(), p.n);
+  builder.test().tolerance = 0;
+  builder.finish(p, p.n);
+}
+
+// First and last element that an operand touches.
+struct Span {
+  int64_t low = 0, high = 0;
+};
+
+Span span_of(const List& shape, const List& stride) {
+  Span span;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    const int64_t reach = (shape[i] - 1) * stride[i];
+    (reach < 0 ? span.low : span.high) += reach;
+  }
+  return span;
+}
+
+// copy: shape in out (strides) in_offset out_offset in_dyn out_dyn state; offsets default to what keeps
+// inside
+void build_copy(Row& row, Builder& builder) {
+  abi::CopyParams p{};
+  const List shape = row.list("shape", {2, 3, 5});
+  const List in = row.list("in", {}), out = row.list("out", {});
+  if (in.size() != shape.size() || out.size() != shape.size())
+    throw std::runtime_error("copy: a stride an axis");
+  const int64_t position = row.integer("state", 0);
+  const Span source = span_of(shape, in), target = span_of(shape, out);
+  p.n = uint32_t(count_of(shape));
+  p.in_offset = int(row.integer("in_offset", -source.low));
+  p.out_offset = int(row.integer("out_offset", -target.low));
+  p.in_offset_dyn = int(row.integer("in_dyn", 0));
+  p.out_offset_dyn = int(row.integer("out_dyn", 0));
+  set_shape(p.shape, shape);
+  for (size_t i = 0; i < shape.size(); ++i) {
+    p.in_stride[6 - shape.size() + i] = int(in[i]);
+    p.out_stride[6 - shape.size() + i] = int(out[i]);
+  }
+  builder.input(builder.storage(), size_t(p.in_offset + p.in_offset_dyn * position + source.high + 1));
+  builder.output(builder.storage(), size_t(p.out_offset + p.out_offset_dyn * position + target.high + 1));
+  if (p.in_offset_dyn != 0 || p.out_offset_dyn != 0) builder.bind_state(uint32_t(position));
+  builder.test().tolerance = 0;
+  builder.finish(p, p.n);
+}
+
+// gather: outer indices inner axis begin end; negative: indices from -axis on
+void build_gather(Row& row, Builder& builder) {
+  abi::GatherParams p{};
+  const auto outer = uint32_t(row.integer("outer", 1));
+  p.indices = uint32_t(row.integer("indices", 7));
+  p.inner = uint32_t(row.integer("inner", 5));
+  p.axis_size = uint32_t(row.integer("axis", 11));
+  p.row_begin = uint32_t(row.integer("begin", 0));
+  p.row_end = uint32_t(row.integer("end", p.axis_size));
+  p.n = outer * p.indices * p.inner;
+  if (builder.second() == DType::kUndefined) builder.test().call.variant.second = DType::kI64;
+  builder.input(builder.storage(), size_t(outer) * (p.row_end - p.row_begin) * p.inner);
+  builder.input(builder.second(), p.indices, row.flag("negative") ? -double(p.axis_size) : 0.0, p.axis_size);
+  builder.output(builder.storage(), p.n);
+  builder.test().tolerance = 0;
+  builder.finish(p, p.n);
+}
+
+// iota: n start dyn step state
+void build_iota(Row& row, Builder& builder) {
+  abi::IotaParams p{};
+  p.n = uint32_t(row.integer("n", 17));
+  p.start = int(row.integer("start", 0));
+  p.start_dyn = int(row.integer("dyn", 0));
+  p.step = int(row.integer("step", 1));
+  builder.output(builder.storage(), p.n);
+  if (p.start_dyn != 0) builder.bind_state(uint32_t(row.integer("state", 0)));
+  builder.test().tolerance = 0;
+  builder.finish(p, p.n);
+}
+
+// fill: n low_word high_word
+void build_fill(Row& row, Builder& builder) {
+  abi::FillParams p{};
+  p.n = uint32_t(row.integer("n", 17));
+  p.value_low = uint32_t(row.integer("low_word", 0x3f8ccccd));
+  p.value_high = uint32_t(row.integer("high_word", 0x40091eb8));
+  builder.output(builder.storage(), p.n);
+  builder.test().tolerance = 0;
+  builder.finish(p, p.n);
+}
+
+// cast: n second (the destination)
+void build_cast(Row& row, Builder& builder) {
+  abi::CastParams p{};
+  p.n = uint32_t(row.integer("n", 1031));
+  builder.input(builder.storage(), p.n);
+  builder.output(builder.second(), p.n);
+  builder.test().tolerance = 0;
+  builder.finish(p, p.n);
+}
+
+uint32_t activation_index(const std::string& name) {
+  constexpr const char* kNames[] = {"none",       "gelu", "gelu_tanh", "relu",
+                                    "quick_gelu", "silu", "tanh",      "sigmoid"};
+  for (uint32_t i = 0; i < std::size(kNames); ++i) {
+    if (name == kNames[i]) return i;
+  }
+  throw std::runtime_error("no activation " + name);
+}
+
+abi::MatmulParams matmul_params(Row& row) {
+  abi::MatmulParams p{};
+  p.m = uint32_t(row.integer("m", 5));
+  p.n = uint32_t(row.integer("n", 7));
+  p.k = uint32_t(row.integer("k", 3));
+  p.batch = uint32_t(row.integer("batch", 1));
+  if (row.flag("transb")) p.flags |= abi::kMatmulTransB;
+  if (row.flag("bias")) p.flags |= abi::kMatmulBias;
+  if (row.flag("rowbias")) p.flags |= abi::kMatmulBias | abi::kMatmulBiasPerRow;
+  if (row.flag("residual")) p.flags |= abi::kMatmulResidual;
+  const bool transposed = (p.flags & abi::kMatmulTransB) != 0;
+  p.lda = p.k + uint32_t(row.integer("pad_a", 0));
+  p.ldb = (transposed ? p.k : p.n) + uint32_t(row.integer("pad_b", 0));
+  p.c_column = uint32_t(row.integer("column", 0));
+  p.ldc = p.c_column + p.n + uint32_t(row.integer("pad_c", 0));
+  p.a_offset = uint32_t(row.integer("a_offset", 0));
+  p.a_batch = row.flag("share_a") ? 0 : p.m * p.lda;
+  p.b_batch = row.flag("share_b") || p.batch == 1 ? 0 : (transposed ? p.n : p.k) * p.ldb;
+  p.c_batch = p.m * p.ldc;
+  p.act = activation_index(row.text("act", "none"));
+  p.alpha = float(row.real("alpha", 1));
+  return p;
+}
+
+// matmul: m n k batch transb bias rowbias residual inplace act alpha pad_a pad_b pad_c column a_offset
+// share_a share_b second
+void build_matmul(Row& row, Builder& builder) {
+  const auto p = matmul_params(row);
+  KernelCase& test = builder.test();
+  if (builder.second() == DType::kUndefined) test.call.variant.second = builder.storage();
+  const bool transposed = (p.flags & abi::kMatmulTransB) != 0;
+  const size_t batches = p.batch == 0 ? 0 : p.batch - 1;
+  const size_t b_rows = transposed ? p.n : p.k, c_count = batches * p.c_batch + size_t(p.m) * p.ldc;
+  const uint32_t a = builder.input(builder.storage(), p.a_offset + batches * p.a_batch + size_t(p.m) * p.lda);
+  builder.input(builder.second(), batches * p.b_batch + b_rows * p.ldb);
+  if (p.flags & abi::kMatmulBias) {
+    builder.input(builder.storage(), p.flags & abi::kMatmulBiasPerRow ? p.m : p.c_column + p.n);
+  } else {
+    builder.bind(a);
+  }
+  uint32_t residual = a;
+  if (p.flags & abi::kMatmulResidual) {
+    residual = builder.input(builder.storage(), c_count);
+  } else {
+    builder.bind(a);
+  }
+  if (row.flag("inplace")) {
+    builder.bind(residual, true);
+  } else {
+    builder.output(builder.storage(), c_count);
+  }
+  if (p.b_batch == 0 && row.integer("pad_b", 0) == 0) {
+    test.weight = transposed ? ops::WeightLayout::kMatmulNK : ops::WeightLayout::kMatmulKN;
+  }
+  if (builder.storage() == DType::kF32) test.tolerance = 2e-6 * std::sqrt(std::max(1.0, double(p.k)));
+  builder.finish(p, p.n, p.m, p.batch);
+}
+
+// softmax: rows cols log inplace masked (some -infinity, one whole row of them)
+void build_softmax(Row& row, Builder& builder) {
+  abi::SoftmaxParams p{};
+  p.rows = uint32_t(row.integer("rows", 3));
+  p.cols = uint32_t(row.integer("cols", 17));
+  p.log_output = row.flag("log") ? 1 : 0;
+  const uint32_t x = builder.input(builder.storage(), size_t(p.rows) * p.cols);
+  if (row.flag("masked")) {
+    Bytes& bytes = builder.test().inputs[x];
+    for (size_t i = 0; i < size_t(p.rows) * p.cols; i += i < p.cols ? 1 : 3) {
+      set_element(builder.storage(), bytes, i, -std::numeric_limits<double>::infinity());
+    }
+  }
+  if (row.flag("inplace")) {
+    builder.bind(x, true);
+  } else {
+    builder.output(builder.storage(), size_t(p.rows) * p.cols);
+  }
+  builder.finish(p, p.rows);
+}
+
+// layer_norm: rows cols skip bias sum rms epsilon
+void build_layer_norm(Row& row, Builder& builder) {
+  abi::LayerNormParams p{};
+  p.rows = uint32_t(row.integer("rows", 3));
+  p.cols = uint32_t(row.integer("cols", 17));
+  p.epsilon = float(row.real("epsilon", 1e-5));
+  const bool skip = row.flag("skip"), bias = row.flag("bias"), sum = row.flag("sum"), rms = row.flag("rms");
+  p.flags = (skip ? abi::kNormSkip : 0) | (bias ? abi::kNormBias : 0) | (sum ? abi::kNormSum : 0) |
+            (rms ? abi::kNormRms : 0);
+  const size_t count = size_t(p.rows) * p.cols;
+  const uint32_t x = builder.input(builder.storage(), count);
+  if (skip) {
+    builder.input(builder.storage(), count);
+  } else {
+    builder.bind(x);
+  }
+  const uint32_t scale = builder.input(builder.storage(), p.cols);
+  if (bias) {
+    builder.input(builder.storage(), p.cols);
+  } else {
+    builder.bind(scale);
+  }
+  const uint32_t y = builder.output(builder.storage(), count);
+  if (sum) {
+    builder.output(builder.storage(), count);
+  } else {
+    builder.bind(y, true);
+  }
+  builder.finish(p, p.rows);
+}
+
+// reduce: op (its number in abi.h) outer reduce inner
+void build_reduce(Row& row, Builder& builder) {
+  abi::ReduceParams p{};
+  p.outer = uint32_t(row.integer("outer", 3));
+  p.reduce = uint32_t(row.integer("reduce", 7));
+  p.inner = uint32_t(row.integer("inner", 1));
+  p.op = uint32_t(row.integer("op", 0));
+  builder.input(builder.storage(), size_t(p.outer) * p.reduce * p.inner);
+  builder.output(builder.storage(), size_t(p.outer) * p.inner);
+  builder.finish(p, p.outer * p.inner);
+}
+
+struct AttentionSizes {
+  uint32_t capacity = 0;  // positions each cache row has room for
+  uint32_t caches = 0;    // cache rows
+  bool heads_first = false;
+};
+
+// Strides of [batch, heads, length, dim] or, positions first, [batch, length, heads, dim].
+void set_layout(bool heads_first, uint32_t heads, uint32_t length, uint32_t dim, uint32_t& b, uint32_t& h,
+                uint32_t& s) {
+  b = heads * length * dim;
+  h = heads_first ? length * dim : dim;
+  s = heads_first ? dim : heads * dim;
+}
+
+abi::AttentionParams attention_params(Row& row, uint32_t position, AttentionSizes& sizes) {
+  abi::AttentionParams p{};
+  p.batch = uint32_t(row.integer("batch", 1));
+  p.heads = uint32_t(row.integer("heads", 2));
+  p.kv_heads = uint32_t(row.integer("kv_heads", p.heads));
+  p.q_len = uint32_t(row.integer("q", 5));
+  p.kv_len = uint32_t(row.integer("kv", 7));
+  p.kv_len_dyn = uint32_t(row.integer("dyn", 0));
+  p.head_dim = uint32_t(row.integer("d", 16));
+  p.v_dim = uint32_t(row.integer("v", p.head_dim));
+  p.scale = float(row.real("scale", 1.0 / std::sqrt(double(p.head_dim))));
+  p.batch_group = uint32_t(row.integer("group", 1));
+  if (row.flag("causal")) p.flags |= abi::kAttentionCausal;
+  const uint32_t length = p.kv_len + p.kv_len_dyn * position;
+  sizes.capacity = length + uint32_t(row.integer("spare", 0));
+  sizes.caches = (p.batch + p.batch_group - 1) / p.batch_group;
+  sizes.heads_first = row.flag("bhsd");
+  set_layout(sizes.heads_first, p.heads, p.q_len, p.head_dim, p.q_b, p.q_h, p.q_s);
+  set_layout(sizes.heads_first, p.kv_heads, sizes.capacity, p.head_dim, p.k_b, p.k_h, p.k_s);
+  set_layout(sizes.heads_first, p.kv_heads, sizes.capacity, p.v_dim, p.v_b, p.v_h, p.v_s);
+  set_layout(false, p.heads, p.q_len, p.v_dim, p.o_b, p.o_h, p.o_s);
+  p.q_offset = p.k_offset = p.v_offset = uint32_t(row.integer("offset", 0));
+  const std::string mask = row.text("mask", "none");
+  if (mask != "none") p.flags |= abi::kAttentionMask;
+  p.mask_q = mask == "full" ? length : 0;
+  p.mask_h = mask == "full" ? p.q_len * length : 0;
+  p.mask_b = mask == "full" ? p.heads * p.q_len * length : length;
+  if (row.flag("rows")) p.flags |= abi::kAttentionRows;
+  p.rows_stride = length;
+  return p;
+}
+
+void bind_mask(const abi::AttentionParams& p, uint32_t length, bool all, Builder& builder) {
+  const size_t count = p.mask_q != 0 ? size_t(p.batch) * p.mask_b : size_t(p.batch) * length;
+  const uint32_t mask = builder.input(builder.storage(), count);
+  for (size_t i = 0; i < count; ++i) {
+    const bool hidden = all || i % 5 == 1 || i % 7 == 3;
+    if (hidden)
+      set_element(builder.storage(), builder.test().inputs[mask], i,
+                  -std::numeric_limits<double>::infinity());
+  }
+}
+
+// attention: batch heads kv_heads q kv dyn state d v scale causal mask=full|row allmasked rows group bhsd
+// spare offset
+void build_attention(Row& row, Builder& builder) {
+  const auto position = uint32_t(row.integer("state", 0));
+  AttentionSizes sizes;
+  const auto p = attention_params(row, position, sizes);
+  const uint32_t length = p.kv_len + p.kv_len_dyn * position;
+  const uint32_t q = builder.input(builder.storage(), p.q_offset + size_t(p.batch) * p.q_b);
+  builder.input(builder.storage(), p.k_offset + size_t(sizes.caches) * p.k_b);
+  builder.input(builder.storage(), p.v_offset + size_t(sizes.caches) * p.v_b);
+  const bool all = row.flag("allmasked");
+  if (p.flags & abi::kAttentionMask) {
+    bind_mask(p, length, all, builder);
+  } else {
+    builder.bind(q);
+  }
+  if (p.flags & abi::kAttentionRows) {
+    builder.input(DType::kI32, size_t(p.batch) * length, 0, sizes.caches);
+  } else {
+    builder.bind(q);
+  }
+  builder.output(builder.storage(), size_t(p.batch) * p.o_b);
+  if (p.kv_len_dyn != 0) builder.bind_state(position);
+  builder.finish(p, p.q_len, p.heads, p.batch);
+}
+
+// im2col: batch channels h w kernel stride pad dilation (each height,width) total first
+void build_im2col(Row& row, Builder& builder) {
+  abi::Im2colParams p{};
+  const List kernel = row.list("kernel", {3, 3}), stride = row.list("stride", {1, 1}),
+             pad = row.list("pad", {0, 0});
+  const List dilation = row.list("dilation", {1, 1});
+  p.batch = uint32_t(row.integer("batch", 1));
+  p.channels = uint32_t(row.integer("channels", 2));
+  p.in_h = uint32_t(row.integer("h", 7));
+  p.in_w = uint32_t(row.integer("w", 5));
+  p.kernel_h = uint32_t(kernel[0]), p.kernel_w = uint32_t(kernel[1]);
+  p.stride_h = uint32_t(stride[0]), p.stride_w = uint32_t(stride[1]);
+  p.pad_top = uint32_t(pad[0]), p.pad_left = uint32_t(pad[1]);
+  p.dilation_h = uint32_t(dilation[0]), p.dilation_w = uint32_t(dilation[1]);
+  p.out_h = (p.in_h + 2 * p.pad_top - p.dilation_h * (p.kernel_h - 1) - 1) / p.stride_h + 1;
+  p.out_w = (p.in_w + 2 * p.pad_left - p.dilation_w * (p.kernel_w - 1) - 1) / p.stride_w + 1;
+  p.channel_stride = uint32_t(row.integer("total", p.channels));
+  p.channel_begin = uint32_t(row.integer("first", 0));
+  const size_t items = size_t(p.batch) * p.out_h * p.out_w * p.channels * p.kernel_h * p.kernel_w;
+  builder.input(builder.storage(), size_t(p.batch) * p.channel_stride * p.in_h * p.in_w);
+  builder.output(builder.storage(), items);
+  builder.test().tolerance = 0;
+  builder.finish(p, uint32_t(items));
+}
+
+}  // namespace
+
+void build_case(const std::string& kernel, Row& row, Builder& builder) {
+  if (kernel == "unary") return build_unary(row, builder);
+  if (kernel == "binary") return build_pair(row, builder, builder.storage());
+  if (kernel == "compare" || kernel == "logic") return build_pair(row, builder, DType::kBool);
+  if (kernel == "where") return build_where(row, builder);
+  if (kernel == "copy") return build_copy(row, builder);
+  if (kernel == "gather") return build_gather(row, builder);
+  if (kernel == "iota") return build_iota(row, builder);
+  if (kernel == "fill") return build_fill(row, builder);
+  if (kernel == "cast") return build_cast(row, builder);
+  if (kernel == "matmul") return build_matmul(row, builder);
+  if (kernel == "softmax") return build_softmax(row, builder);
+  if (kernel == "layer_norm") return build_layer_norm(row, builder);
+  if (kernel == "reduce") return build_reduce(row, builder);
+  if (kernel == "attention") return build_attention(row, builder);
+  if (kernel == "im2col") return build_im2col(row, builder);
+  throw std::runtime_error("no kernel " + kernel);
+}
+
+}  // namespace vulcap::testing

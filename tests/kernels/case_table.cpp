@@ -1,0 +1,152 @@
+#include <iterator>
+
+#include "tests/kernels/cases.h"
+#include "tests/kernels/row.h"
+
+namespace vulcap::testing {
+namespace {
+
+constexpr const char* kRows[] = {
+    // unary: every operator, then sizes, aliasing and special values
+    "unary op={Identity;Neg;Abs;Exp;Erf;Tanh;Sigmoid;Relu;Gelu;GeluTanh;QuickGelu;Silu} low=-7 high=7 "
+    "storage={f32;f16}",
+    "unary op={Floor;Ceil;Sin;Cos;Sign;Clip;LeakyRelu;Softplus;HardSigmoid;HardSwish;Round;Elu} low=-7 "
+    "high=7 "
+    "storage={f32;f16}",
+    "unary op={Sqrt;Reciprocal;Log} low=0.05 high=9 storage={f32;f16}",
+    "unary op={Gelu;Tanh;Erf;GeluTanh} low=-0.01 high=0.01 tolerance=1e-5",
+    "unary op={Gelu;Tanh;Erf;GeluTanh;Sigmoid;QuickGelu;Silu} low=-90 high=90",
+    "unary op={Relu;Gelu} n={0;1;15;16;17;31;33;65537} storage={f32;f16}",
+    "unary op={Relu;Tanh;Exp;Floor} n=131 inplace storage={f32;f16}",
+    "unary op={Identity;Neg;Abs;Relu;Clip;Sqrt;Exp;Erf;Tanh;Sigmoid;Reciprocal} special n=257",
+    // binary: operators, broadcasts, integers that overflow or divide by zero
+    "binary op={Add;Sub;Mul;Div;Min;Max} shape={13;2,3,5;1,197,768} storage={f32;f16}",
+    "binary op=Pow low=0.1 high=3 shape=3,17 storage={f32;f16}",
+    "binary op=Pow low=-3 high=4 shape=7,11 storage={i32;i64}",
+    "binary op={Add;Sub;Mul;Div;Min;Max} low=-99 high=99 shape=7,11 storage={i32;i64}",
+    "binary op={Add;Sub;Mul;Div;Min;Max} special shape=7,31 storage={i32;i64}",
+    "binary op={Add;Mul;Div;Min;Max} special shape=7,31",
+    "binary op={Add;Sub;Div} shape=5,7,19 b={1;19;7,1;5,1,1;1,7,1;5,1,19} storage={f32;f16}",
+    "binary op={Sub;Mul} shape=5,7,19 a={1;19;7,1;5,1,1;5,1,19} storage={f32;i64}",
+    "binary op=Add shape=2,3,4,5,3,2 a=3,1,5,1,2 b=2,1,4,1,3,1",
+    "binary op=Add shape={0;3,0,5;1} storage={f32;i64}",
+    "binary op={Add;Mul} shape=37,41 inplace storage={f32;f16}",
+    // compare, logic, where
+    "compare op={Equal;Less;LessOrEqual;Greater;GreaterOrEqual} low=-2 high=3 shape=5,13 b={5,13;13;1} "
+    "storage={f32;f16;i32;i64}",
+    "compare op=Equal shape=5,13 storage=bool",
+    "compare op={Equal;Less} special shape=97 storage={f32;i64}",
+    "logic op={And;Or;Xor} shape=5,13 b={5,13;13;1} storage=bool",
+    "where shape=5,7,13 c={5,7,13;13;1;5,1,1;7,1} storage={f32;f16;i64;u8}",
+    "where shape=5,7,13 a={1;13} b={1;7,1} storage={f32;i32}",
+    "where shape={0;1;2,1} storage=f32",
+    // copy: transposes, slices, reversals, tiles, appends to a cache
+    "copy shape=13 in=1 out=1 storage={f32;f16;i64;u8}",
+    "copy shape=17,23 in=1,17 out=23,1 storage={f32;f16;i64;u8}",
+    "copy shape=33,65 in=1,33 out=65,1 storage={f32;f16}",
+    "copy shape=3,12,197,16 in=37824,16,192,1 out=37824,3152,16,1 storage={f32;f16}",
+    "copy shape=2,3,5,7 in=105,1,21,3 out=105,35,7,1 storage={f32;f16}",
+    "copy shape=2,3,5,7 in=1,70,14,2 out=105,35,7,1",
+    "copy shape=7,5 in=5,-1 out=5,1 storage={f32;u8}",
+    "copy shape=7,5 in=-5,1 out=5,1 in_offset=30",
+    "copy shape=7,5 in=5,1 out=-5,-1",
+    "copy shape=4,3,5 in=0,5,1 out=15,5,1 storage={f32;i64}",
+    "copy shape=4,3,2 in=2,0,1 out=6,2,1",
+    "copy shape=3,2,2,2,3,5 in=120,60,30,15,5,1 out=1,3,6,12,24,72",
+    "copy shape=5,3 in=7,1 out=9,1 in_offset=2 out_offset=4 storage={f32;f16}",
+    "copy shape=2,1,8 in=8,8,1 out=160,8,1 out_dyn=8 state={0;1;7;19} storage={f32;f16}",
+    "copy shape=1,8 in=8,1 out=8,1 in_dyn=8 state={0;5}",
+    "copy shape=2,3 in=3,1 out=3,1 in_dyn=-3 out_dyn=6 in_offset=12 out_offset=1 state=2",
+    "copy shape={0,2;3,0} in=2,1 out=2,1",
+    "copy shape=1 in=0 out=0",
+    // gather, iota, fill, cast
+    "gather storage={f32;f16;i64;u8} second={i64;i32}",
+    "gather outer=3 inner={1;7;64} axis=5 second={i64;i32} negative",
+    "gather axis=1031 inner=768 indices=19",
+    "gather axis=20 begin=5 end=13 indices=29 storage={f32;f16}",
+    "gather indices=0",
+    "gather outer=0",
+    "iota storage={i64;i32;f32} n={0;1;17;300} start=-5 step=3",
+    "iota storage={i64;i32;f32} n=9 start=2 dyn=1 state={0;11}",
+    "iota storage=i64 n=5 step=-2",
+    "fill storage={f32;f16;i64;u8} n={0;1;17;1031}",
+    "cast storage={f32;f16;i32;i64;bool;u8} second={f32;f16;i32;i64;bool;u8} low=0 high=200",
+    "cast storage={f32;f16;i32;i64} second={f32;f16;i32;i64;bool} low=-1000 high=1000",
+    "cast storage=f32 second={f16;i32;i64;u8;bool} special n=517",
+    "cast storage={i32;i64} second={f32;i32;i64} special n=517",
+    "cast storage=f32 second=f16 low=-1e-5 high=1e-5",
+    "cast storage=f32 second=f16 low=-70000 high=70000 n={1;40001}",
+    // matmul: shapes of the models, awkward primes, epilogues, layouts, batches
+    "matmul m={1;2;3;4;5;11;12;13;65;197} n={1;31;33;64} k=29",
+    "matmul m={1;3;7;13} n=37 k={1;2;3;17;130} transb storage={f32;f16}",
+    "matmul m={1;4;19;241} n=67 k=97 second=f16 storage={f32;f16}",
+    "matmul m={1;17} n=67 k=97 storage=f16 second=f32",
+    "matmul m=13 n=37 k=19 act={none;gelu;gelu_tanh;relu;quick_gelu;silu;tanh;sigmoid} bias residual "
+    "storage={f32;f16}",
+    "matmul m=5 n=70 k=16 alpha=0.125 {bias;rowbias;residual;rowbias residual;bias act=gelu residual "
+    "inplace}",
+    "matmul m=250 n=40 k=24 rowbias act=relu residual storage={f32;f16}",
+    "matmul m=9 n=35 k=8 pad_a=3 pad_b=5 pad_c=2 column=7 a_offset=11 bias residual {share_a;transb}",
+    "matmul batch=5 m=7 n=33 k=12 {bias;share_a;share_b;share_a share_b;transb;residual inplace} "
+    "storage={f32;f16}",
+    "matmul batch=12 m=65 n=65 k=32 transb alpha=0.17",
+    "matmul batch=12 m=65 n=32 k=65",
+    "matmul m=3 n=37 k=2100 bias second={f32;f16}",
+    "matmul m=26 n=40 k=1025 bias residual act=gelu",
+    "matmul m=197 n=96 k=768 bias act=gelu",
+    "matmul m=1 n=4099 k=64 {transb;bias}",
+    "matmul {m=0;n=0;k=0;batch=0} bias",
+    "matmul m=2 n=3 k=0 residual act=sigmoid",
+    // softmax, layer_norm, reduce
+    "softmax rows={1;7} cols={1;5;16;17;197;1031} storage={f32;f16} low=-9 high=9",
+    "softmax rows=5 cols=37 log storage={f32;f16} low=-9 high=9",
+    "softmax rows=5 cols=37 low=-300 high=300 {log;inplace}",
+    "softmax rows=4 cols={9;33} masked",
+    "softmax rows=4 cols=33 special",
+    "softmax {rows=0;cols=0}",
+    "layer_norm rows={1;7} cols={1;16;17;128;768} bias storage={f32;f16}",
+    "layer_norm rows=5 cols=67 {skip;skip bias sum;bias;rms;rms skip sum;sum} epsilon=1e-12 "
+    "storage={f32;f16}",
+    "layer_norm rows=3 cols=768 low=99 high=101 bias",
+    "layer_norm rows=300 cols=768 skip sum bias",
+    "layer_norm rows=0",
+    "reduce op={0;1;2;3;4;5;6;7;9} outer={1;3} reduce={1;17;64} inner={1;5} storage={f32;f16} low=-1.5 "
+    "high=1.5",
+    "reduce op=8 reduce=9 low=0.1 high=2 storage={f32;f16}",
+    "reduce op={0;2;3} reduce=9 low=-50 high=50 storage={i32;i64} inner=3",
+    "reduce op={0;2} reduce=0",
+    "reduce op={2;3} special outer=31 reduce=5",
+    "reduce op={0;1} outer=2 reduce=197 inner=768",
+    // attention: prefill, decode, grouped heads, masks, beams, growing caches
+    "attention q={1;2;5;13;65} kv={1;7;65} d={12;16;64} storage={f32;f16}",
+    "attention q=197 kv=197 heads=3 d=64 storage={f32;f16}",
+    "attention q=1 kv={1;31;600} heads=12 d=64 storage={f32;f16}",
+    "attention q={5;17} kv={5;17;33} causal d=32 bhsd",
+    "attention q={1;4;9} kv=40 kv_heads=2 heads=6 d=20 v=36 offset=8",
+    "attention q={2;9} kv=23 mask={full;row} batch=2 storage={f32;f16}",
+    "attention q={2;9} kv=23 mask={full;row} allmasked",
+    "attention q={1;3} kv=1 dyn=1 state={0;1;30} causal spare=9 bhsd",
+    "attention q=6 kv=6 dyn=1 state=5 causal spare=3",
+    "attention q={1;5} kv=19 batch=4 rows spare=2 storage={f32;f16}",
+    "attention q={1;9} kv=19 batch=6 group=3 storage={f32;f16}",
+    "attention q=17 kv=3 causal",
+    "attention q={1;5} kv=0",
+    "attention q=3 kv=11 d=128 v=128 scale=1",
+    // im2col
+    "im2col kernel={1,1;3,3;2,5} stride={1,1;2,3} pad={0,0;1,2} storage={f32;f16}",
+    "im2col kernel=3,3 dilation=2,2 pad=2,2 h=9 w=11 batch=2",
+    "im2col kernel=3,3 channels=2 total=5 first=3 pad=1,1",
+    "im2col kernel=16,16 stride=16,16 channels=3 h=224 w=224 storage={f32;u8}",
+};
+
+}  // namespace
+
+std::vector<KernelCase> kernel_cases() {
+  std::vector<KernelCase> cases;
+  for (const char* row : kRows) {
+    for (const auto& text : expand_row(row)) cases.push_back(make_case(text));
+  }
+  return cases;
+}
+
+}  // namespace vulcap::testing

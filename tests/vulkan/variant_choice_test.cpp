@@ -1,0 +1,149 @@
+// The choice of shader variants, on made-up capabilities.
+#include "runtime/vulkan/variant_choice.h"
+
+#include <gtest/gtest.h>
+
+#include "runtime/vulkan/merge_axes.h"
+#include "tests/kernels/cases.h"
+
+namespace vulcap::vulkan {
+namespace {
+
+DeviceCaps software_renderer() {
+  DeviceCaps caps;
+  caps.type = DeviceType::kCpu;
+  caps.subgroup_size = 8;
+  caps.subgroup_arithmetic = caps.storage_16bit = caps.storage_8bit = caps.int64 = true;
+  caps.max_workgroup_invocations = 1024;
+  return caps;
+}
+
+DeviceCaps discrete_gpu() {
+  DeviceCaps caps = software_renderer();
+  caps.type = DeviceType::kDiscrete;
+  caps.subgroup_size = 32;
+  return caps;
+}
+
+VariantChoice choose(const char* row, const DeviceCaps& caps) {
+  return choose_variant(testing::make_case(row).call, caps);
+}
+
+std::string_view module_of(const char* row, const DeviceCaps& caps) {
+  const VariantChoice choice = choose(row, caps);
+  return choice.refusal.empty() ? choice.dispatch.module->name : std::string_view("refused");
+}
+
+uint32_t constant(const VariantChoice& choice, uint32_t id) {
+  for (const SpecValue& value : choice.dispatch.constants) {
+    if (value.id == id) return value.value;
+  }
+  return UINT32_MAX;
+}
+
+TEST(VariantChoice, MatmulFollowsTheDevice) {
+  EXPECT_EQ(module_of("matmul m=197 n=768 k=768", software_renderer()), "matmul.S_f32.W_f32");
+  EXPECT_EQ(module_of("matmul m=197 n=768 k=768", discrete_gpu()), "matmul_tiled.S_f32.W_f32");
+  EXPECT_EQ(module_of("matmul m=8 n=768 k=768 storage=f16 second=f16", discrete_gpu()),
+            "matmul_vec.S_f16.W_f16");
+  EXPECT_EQ(module_of("matmul m=9 n=768 k=768 storage=f32 second=f16", discrete_gpu()),
+            "matmul_tiled.S_f32.W_f16");
+  EXPECT_EQ(module_of("matmul m=2 n=3 k=0", software_renderer()), "matmul_vec.S_f32.W_f32");
+  EXPECT_EQ(module_of("matmul m=9 n=3 k=0", software_renderer()), "matmul_tiled.S_f32.W_f32");
+  DeviceCaps small = discrete_gpu();
+  small.max_workgroup_invocations = 128;
+  EXPECT_EQ(module_of("matmul m=8 n=768 k=768", small), "refused");
+  DeviceCaps bare = software_renderer();
+  bare.int64 = false;
+  EXPECT_EQ(module_of("matmul m=197 n=768 k=768", bare), "matmul_tiled.S_f32.W_f32");
+}
+
+TEST(VariantChoice, MatmulTakesPairsOnlyWhenAllIsEven) {
+  constexpr uint32_t kRows = 2, kPairs = 5;
+  EXPECT_EQ(constant(choose("matmul m=197 n=768 k=768", software_renderer()), kPairs), 1u);
+  EXPECT_EQ(constant(choose("matmul m=197 n=767 k=768", software_renderer()), kPairs), 0u);
+  EXPECT_EQ(constant(choose("matmul m=197 n=768 k=767", software_renderer()), kPairs), 0u);
+  EXPECT_EQ(constant(choose("matmul m=197 n=768 k=768 a_offset=1", software_renderer()), kPairs), 0u);
+  EXPECT_EQ(constant(choose("matmul m=1 n=768 k=768", software_renderer()), kRows), 1u);
+  EXPECT_EQ(constant(choose("matmul m=3 n=768 k=768", software_renderer()), kRows), 4u);
+  EXPECT_EQ(constant(choose("matmul m=5 n=768 k=768", software_renderer()), kRows), 8u);
+  EXPECT_EQ(constant(choose("matmul m=197 n=768 k=768", software_renderer()), kRows), 16u);
+}
+
+TEST(VariantChoice, GroupsCoverTheWork) {
+  EXPECT_EQ(choose("unary op=Relu n=65", software_renderer()).dispatch.groups,
+            (std::array<uint32_t, 3>{2, 1, 1}));
+  EXPECT_EQ(choose("unary op=Relu n=0", software_renderer()).dispatch.groups[0], 0u);
+  ops::KernelCall huge = testing::make_case("unary op=Relu n=1").call;
+  abi::UnaryParams params = huge.params_as<abi::UnaryParams>();
+  params.n = 3000000000u;
+  huge.set_params(params);
+  const auto groups = choose_variant(huge, discrete_gpu()).dispatch.groups;
+  EXPECT_LE(groups[0], 65535u);
+  EXPECT_LE(groups[1], 65535u);
+  EXPECT_GE(uint64_t(groups[0]) * groups[1] * 256, params.n);
+}
+
+TEST(VariantChoice, MissingFeaturesAreNamed) {
+  DeviceCaps caps = discrete_gpu();
+  caps.storage_16bit = false;
+  EXPECT_EQ(choose("unary op=Relu storage=f16", caps).refusal, "the device has no 16-bit storage");
+  caps.storage_8bit = false;
+  EXPECT_EQ(choose("logic op=And shape=3 storage=bool", caps).refusal, "the device has no 8-bit storage");
+  caps.int64 = false;
+  EXPECT_EQ(choose("binary op=Add shape=3 storage=i64", caps).refusal, "the device has no 64-bit integers");
+  caps.subgroup_arithmetic = false;
+  EXPECT_EQ(choose("softmax rows=3 cols=5", caps).refusal, "the device has no subgroup arithmetic");
+  EXPECT_EQ(choose("reduce op=0 reduce=9 storage=i32", caps).refusal, "no shader variant for i32");
+}
+
+TEST(VariantChoice, LoopsTooLongForSoftwareRenderersAreRefused) {
+  for (const char* row :
+       {"attention q=1 kv=20000 heads=1 d=64", "softmax rows=1 cols=200000", "layer_norm rows=1 cols=200000",
+        "matmul m=1 n=1 k=120000", "reduce op=0 outer=1 reduce=1000000 inner=1"}) {
+    EXPECT_NE(choose(row, software_renderer()).refusal.find("loop rounds"), std::string::npos) << row;
+    EXPECT_EQ(choose(row, discrete_gpu()).refusal, "") << row;
+  }
+  EXPECT_EQ(choose("attention q=1 kv=1 dyn=1 state=30 heads=12 d=64", software_renderer()).refusal, "");
+  EXPECT_EQ(choose("attention q=197 kv=1025 heads=12 d=64", software_renderer()).refusal, "");
+}
+
+TEST(VariantChoice, ConstantsAreThoseOfTheModule) {
+  for (const testing::KernelCase& test : testing::kernel_cases()) {
+    for (const DeviceCaps& caps : {software_renderer(), discrete_gpu()}) {
+      const VariantChoice choice = choose_variant(test.call, caps);
+      if (!choice.refusal.empty()) continue;
+      for (const SpecValue& value : choice.dispatch.constants) {
+        const auto ids = choice.dispatch.module->spec_ids;
+        EXPECT_TRUE(std::find(ids.begin(), ids.end(), value.id) != ids.end())
+            << choice.dispatch.module->name << " has no constant " << value.id;
+      }
+    }
+  }
+}
+
+TEST(MergeAxes, JoinsWhatIsContiguousForAll) {
+  uint32_t shape[6] = {1, 1, 2, 3, 4, 5};
+  uint32_t a[6] = {0, 0, 60, 20, 5, 1}, b[6] = {0, 0, 0, 0, 5, 1};
+  EXPECT_EQ(merge_axes(shape, std::array{&a, &b}), 2u);
+  EXPECT_EQ(shape[4], 6u);
+  EXPECT_EQ(shape[5], 20u);
+  EXPECT_EQ(a[4], 20u);
+  EXPECT_EQ(b[4], 0u);
+  EXPECT_EQ(b[5], 1u);
+}
+
+TEST(MergeAxes, KeepsNegativeStridesAndScalars) {
+  uint32_t shape[6] = {1, 1, 1, 1, 7, 5};
+  int32_t in[6] = {0, 0, 0, 0, -5, -1}, out[6] = {0, 0, 0, 0, 5, 1};
+  EXPECT_EQ(merge_axes(shape, std::array{&in, &out}), 1u);
+  EXPECT_EQ(shape[5], 35u);
+  EXPECT_EQ(in[5], -1);
+  uint32_t one[6] = {1, 1, 1, 1, 1, 1};
+  uint32_t stride[6] = {};
+  EXPECT_EQ(merge_axes(one, std::array{&stride}), 1u);
+  EXPECT_EQ(one[5], 1u);
+}
+
+}  // namespace
+}  // namespace vulcap::vulkan
