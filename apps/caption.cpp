@@ -89,12 +89,19 @@ Outcome caption_file(loader::Captioner& captioner, const std::string& file, cons
   return outcome;
 }
 
-// Says each reason for which the device left kernels to the CPU, once.
-class FallbackReport {
+// Says each warning, and each reason for which the device left kernels to the CPU, once.
+class Remarks {
  public:
+  void warn(const std::vector<std::string>& warnings) {
+    for (const std::string& warning : warnings) {
+      if (told_.insert(warning).second) std::fprintf(stderr, "vulcap: warning: %s\n", warning.c_str());
+    }
+  }
+
   void tell(const loader::Captioner& captioner) {
+    warn(captioner.warnings());
     for (const auto& [reason, calls] : captioner.fallbacks()) {
-      if (told_.insert(reason).second) std::fprintf(stderr, "fallback to cpu: %s (%d calls)\n", reason.c_str(), calls);
+      if (told_.insert(reason).second) std::fprintf(stderr, "vulcap: fallback to cpu: %s (%d calls)\n", reason.c_str(), calls);
     }
   }
 
@@ -111,20 +118,21 @@ int run(const Options& options) {
   loader::LoadOptions load;
   load.dtype = options.model.dtype;
   const auto captioner = loader::load_captioner(options.model.model_dir(), *opened.device, load);
-  std::vector<std::string> warnings = captioner->warnings();
+  Remarks remarks;
+  std::vector<std::string> warnings;
   const generate::GenerationConfig config = captioner->generation_config(options.generation, warnings);
-  for (const std::string& warning : warnings) std::fprintf(stderr, "vulcap: warning: %s\n", warning.c_str());
+  remarks.warn(warnings);
+  remarks.warn(captioner->warnings());
   if (options.model.verbose) {
     for (const std::string& line : captioner->description()) std::fprintf(stderr, "%s\n", line.c_str());
     std::fprintf(stderr, "load: %.1f ms\n", seconds_since(begin) * 1e3);
   }
 
-  FallbackReport fallbacks;
   nlohmann::json all = nlohmann::json::array();
   int failed = 0;
   for (const std::string& file : options.images) {
     const Outcome outcome = caption_file(*captioner, file, config);
-    fallbacks.tell(*captioner);
+    remarks.tell(*captioner);
     if (!outcome.error.empty()) {
       ++failed;
       std::fprintf(stderr, "vulcap: error: %s\n", outcome.error.c_str());

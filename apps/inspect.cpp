@@ -21,6 +21,7 @@ struct Options {
   bool text = false;
   std::vector<std::string> dims;
   std::vector<std::string> disabled_passes;
+  std::string after_pass;
 };
 
 struct Census {
@@ -87,14 +88,14 @@ graph::Graph specialised(const graph::Graph& graph, const Options& options) {
   graph::Graph result = passes::specialise(graph, specs);
   passes::PassOptions pass_options;
   pass_options.disabled = options.disabled_passes;
-  if (options.plan) {
-    std::printf("  passes: %zu nodes", result.nodes.size());
-    pass_options.observer = [](std::string_view name, int, const graph::Graph& after) {
-      std::printf(", %s %zu", std::string(name).c_str(), after.nodes.size());
-    };
-  }
+  if (options.after_pass == "none") std::printf("%s", graph::to_text(result).c_str());
+  std::string summary = "  passes: " + std::to_string(result.nodes.size()) + " nodes";
+  pass_options.observer = [&](std::string_view name, int, const graph::Graph& after) {
+    summary += ", " + std::string(name) + " " + std::to_string(after.nodes.size());
+    if (options.after_pass == name) std::printf("%s", graph::to_text(after).c_str());
+  };
   passes::run_passes(result, pass_options);
-  if (options.plan) std::printf("\n");
+  if (options.plan) std::printf("%s\n", summary.c_str());
   return result;
 }
 
@@ -110,7 +111,7 @@ void inspect_file(const std::filesystem::path& path, const Options& options, con
   std::printf("  operators:");
   for (const auto& [name, number] : census.operators) std::printf(" %s %d", name.c_str(), number);
   std::printf("\n");
-  if (!options.plan && !options.text) return;
+  if (!options.plan && !options.text && options.after_pass.empty()) return;
   const graph::Graph graph = specialised(onnx::import_graph(model), options);
   if (options.text) std::printf("%s", graph::to_text(graph).c_str());
   if (options.plan) std::printf("%s", plan::plan_text(plan::make_plan(graph, backend)).c_str());
@@ -129,6 +130,12 @@ int run(const Options& options) {
   return 0;
 }
 
+std::vector<std::string> pass_names() {
+  std::vector<std::string> names{"none"};
+  for (const passes::Pass& pass : passes::passes()) names.emplace_back(pass.name);
+  return names;
+}
+
 }  // namespace
 
 Command add_inspect(CLI::App& app) {
@@ -138,8 +145,10 @@ Command add_inspect(CLI::App& app) {
   command->add_option("target", options->target, "FILE.onnx or a model folder");
   command->add_flag("--plan", options->plan, "Kernel calls with their placement and reasons, and the memory plan");
   command->add_flag("--graph", options->text, "The graph after all passes, as text");
+  command->add_option("--after-pass", options->after_pass, "The graph as it stands after one pass, by name; none: before the first")
+      ->check(CLI::IsMember(pass_names()));
   command->add_option("--dim", options->dims, "Size of a symbolic dim, NAME=SIZE; others are 1 (height and width 224, num_channels 3)");
-  command->add_option("--disable-pass", options->disabled_passes, "Leave out a pass by name");
+  command->add_option("--disable-pass", options->disabled_passes, "Leave out a pass by name")->check(CLI::IsMember(pass_names()));
   return [options] { return run(*options); };
 }
 

@@ -18,7 +18,8 @@
 #include "loader/tokenizer/tokenizer.h"
 #include "runtime/core/error.h"
 #include "runtime/generate/generate.h"
-#include "runtime/session/decoder.h"
+#include "runtime/ops/op_registry.h"
+#include "runtime/session/uncached_decoder.h"
 
 namespace vulcap::loader {
 namespace {
@@ -34,67 +35,6 @@ std::optional<std::string> read_text(const std::filesystem::path& path) {
   text << file.rdbuf();
   return text.str();
 }
-
-// A decoder whose graph has no past: every step scores the whole sequence again.
-class WholeSequenceDecoder {
- public:
-  WholeSequenceDecoder(session::Device& device, graph::Graph graph, session::DecoderRoles roles, passes::PassOptions options)
-      : session_(device, std::move(graph), std::move(options)),
-        roles_(std::move(roles)),
-        vocab_(session::declared_vocab(session_.graph(), roles_.logits)) {}
-
-  void start(core::Tensor states) {
-    states_ = std::move(states);
-    sequences_.clear();
-  }
-
-  std::span<const float> step(std::span<const int64_t> ids, int rows, int length, std::span<const int32_t> reorder) {
-    std::vector<std::vector<int64_t>> next(static_cast<size_t>(rows));
-    for (int row = 0; row < rows; ++row) {
-      const size_t from = reorder.empty() ? size_t(row) : size_t(reorder[size_t(row)]);
-      if (!sequences_.empty()) next[size_t(row)] = sequences_[from];
-      next[size_t(row)].insert(next[size_t(row)].end(), ids.begin() + row * length, ids.begin() + (row + 1) * length);
-    }
-    sequences_ = std::move(next);
-    const auto positions = int64_t(sequences_[0].size());
-    std::vector<int64_t> flat;
-    for (const auto& sequence : sequences_) flat.insert(flat.end(), sequence.begin(), sequence.end());
-    const auto outputs = session_.run({{roles_.ids, core::Tensor::from<int64_t>(core::DType::kI64, {rows, positions}, flat)},
-                                       {roles_.states, repeated_states(rows)}});
-    return last_logits(outputs.at(roles_.logits), rows, positions);
-  }
-
-  int64_t vocab() const { return vocab_; }
-
- private:
-  core::Tensor repeated_states(int rows) const {
-    core::Shape shape = states_.shape();
-    if (rows == shape[0]) return states_;
-    shape[0] = rows;
-    core::Tensor repeated(states_.dtype(), shape);
-    for (int row = 0; row < rows; ++row) {
-      std::copy(states_.bytes().begin(), states_.bytes().end(), repeated.mutable_bytes().begin() + row * int64_t(states_.bytes().size()));
-    }
-    return repeated;
-  }
-
-  std::span<const float> last_logits(const core::Tensor& all, int rows, int64_t positions) {
-    logits_.resize(size_t(rows * vocab_));
-    for (int row = 0; row < rows; ++row) {
-      for (int64_t i = 0; i < vocab_; ++i) {
-        logits_[size_t(row * vocab_ + i)] = float(all.at_f64(size_t(((row + 1) * positions - 1) * vocab_ + i)));
-      }
-    }
-    return logits_;
-  }
-
-  session::Session session_;
-  session::DecoderRoles roles_;
-  const int64_t vocab_;
-  core::Tensor states_;
-  std::vector<std::vector<int64_t>> sequences_;
-  std::vector<float> logits_;
-};
 
 class VisionEncoderDecoder : public Captioner {
  public:
@@ -125,7 +65,11 @@ class VisionEncoderDecoder : public Captioner {
   std::pair<int, int> input_size() const override;
 
   std::vector<std::string> description() const override { return description_; }
-  std::vector<std::string> warnings() const override { return preprocess_.warnings; }
+  std::vector<std::string> warnings() const override {
+    std::vector<std::string> all = preprocess_.warnings;
+    all.insert(all.end(), remarks_.begin(), remarks_.end());
+    return all;
+  }
   std::vector<std::pair<std::string, int>> fallbacks() const override;
 
  private:
@@ -154,11 +98,17 @@ class VisionEncoderDecoder : public Captioner {
     } catch (core::Error& error) {
       throw error.add_context(chosen.path.string());
     }
-    states_name_ = roles.states;
-    if (with_past) {
-      cached_ = std::make_unique<session::CachedDecoder>(device_, std::move(graph), std::move(roles), options.passes);
+    make_decoder(std::move(graph), std::move(roles), options, with_past.has_value());
+  }
+
+  void make_decoder(graph::Graph graph, session::DecoderRoles roles, const LoadOptions& options, bool cached) {
+    if (cached) {
+      decoder_ = std::make_unique<session::CachedDecoder>(device_, graph, roles, options.passes);
+      uncached_ = [this, graph, roles, passes = options.passes] {
+        decoder_ = std::make_unique<session::UncachedDecoder>(device_, graph, roles, passes);
+      };
     } else {
-      whole_ = std::make_unique<WholeSequenceDecoder>(device_, std::move(graph), std::move(roles), options.passes);
+      decoder_ = std::make_unique<session::UncachedDecoder>(device_, std::move(graph), std::move(roles), options.passes);
     }
   }
 
@@ -166,6 +116,7 @@ class VisionEncoderDecoder : public Captioner {
     description_.push_back(role + ": " + file.path.string() + " (" + file.dtype + ")");
   }
 
+  void start_decoder(const session::EncoderOutput& states);
   generate::Hooks make_hooks(const generate::GenerationConfig& config, const std::function<void(const std::string&)>& on_text,
                              tokenizer::StreamDecoder& stream) const;
   int64_t start_token(const generate::GenerationConfig& config) const;
@@ -179,9 +130,9 @@ class VisionEncoderDecoder : public Captioner {
   int64_t positions_ = 0;  // of the decoder's position table; 0: not told
   std::unique_ptr<session::Session> encoder_;
   session::Program* encoder_program_ = nullptr;
-  std::unique_ptr<session::CachedDecoder> cached_;
-  std::unique_ptr<WholeSequenceDecoder> whole_;
-  std::string states_name_;
+  std::unique_ptr<session::Decoder> decoder_;
+  std::function<void()> uncached_;  // replaces decoder_ by one without cache; empty when it has none already
+  std::vector<std::string> remarks_;
   std::vector<std::string> description_;
 };
 
@@ -192,7 +143,7 @@ class VisionEncoderDecoder::Steps : public generate::StepModel {
 
   std::span<const float> step(std::span<const int64_t> ids, int rows, int length, std::span<const int32_t> reorder) override {
     const auto begin = Clock::now();
-    const auto logits = model_.cached_ ? model_.cached_->step(ids, rows, length, reorder) : model_.whole_->step(ids, rows, length, reorder);
+    const auto logits = model_.decoder_->step(ids, rows, length, reorder);
     if (first_) {
       timing_.prefill = seconds_since(begin);
     } else {
@@ -201,7 +152,7 @@ class VisionEncoderDecoder::Steps : public generate::StepModel {
     first_ = false;
     return logits;
   }
-  int vocab_size() const override { return int(model_.cached_ ? model_.cached_->vocab() : model_.whole_->vocab()); }
+  int vocab_size() const override { return int(model_.decoder_->vocab()); }
 
  private:
   VisionEncoderDecoder& model_;
@@ -220,10 +171,19 @@ void VisionEncoderDecoder::encode(const image::PixelValues& pixels) {
   const plan::External& slot = encoder_program_->plan().externals[encoder_program_->plan().external(output)];
   core::Shape shape;
   for (const core::Dim& dim : slot.shape) shape.push_back(dim.value());
-  if (cached_) {
-    cached_->start(encoder_program_->buffer(output), shape);
-  } else if (whole_) {
-    whole_->start(encoder_program_->read(output));
+  if (decoder_) start_decoder({encoder_program_->buffer(output), slot.dtype, std::move(shape)});
+}
+
+// A graph that uses its cache in a way the in-place form cannot express is run without cache: slower, the same answers.
+void VisionEncoderDecoder::start_decoder(const session::EncoderOutput& states) {
+  try {
+    decoder_->start(states);
+  } catch (const ops::NeedsStaticShape& error) {
+    if (!uncached_) throw;
+    remarks_.push_back("the decoder runs without its key/value cache, which is slow: " + error.message());
+    uncached_();
+    uncached_ = nullptr;
+    decoder_->start(states);
   }
 }
 
@@ -264,7 +224,7 @@ CaptionResult VisionEncoderDecoder::caption_pixels(const image::PixelValues& pix
                                                    const std::function<void(const std::string&)>& on_text) {
   CaptionResult result;
   const auto begin = Clock::now();
-  if (cached_) cached_->reserve(reserve_positions(config));
+  decoder_->reserve(reserve_positions(config));
   encode(pixels);
   result.timing.encode = seconds_since(begin);
 
@@ -308,8 +268,7 @@ std::vector<std::pair<std::string, int>> VisionEncoderDecoder::fallbacks() const
     }
   };
   add(encoder_program_ != nullptr ? &encoder_program_->plan() : nullptr);
-  add(cached_ ? cached_->prelude_plan() : nullptr);
-  add(cached_ ? cached_->step_plan() : nullptr);
+  for (const plan::Plan* plan : decoder_ ? decoder_->plans() : std::vector<const plan::Plan*>{}) add(plan);
   return {counts.begin(), counts.end()};
 }
 

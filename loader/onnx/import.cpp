@@ -28,6 +28,7 @@ std::string normal_domain(const std::string& domain) { return domain == "ai.onnx
 
 struct Missing {
   std::string opset;
+  std::string dtype;
   std::string first_node;
   int count = 0;
 };
@@ -142,14 +143,25 @@ class GraphImporter {
       const std::string name = resolve(scope, prefix, def.outputs[i]);
       node.outputs.push_back(name.empty() ? kNoValue : define(name, {}));
     }
-    require_support(node, version);
+    require_support(node, version, def.inputs.empty() ? "" : resolve(scope, prefix, def.inputs[0]));
     graph_.nodes.push_back(std::move(node));
   }
 
-  void require_support(const Node& node, int64_t version) {
+  void require_support(const Node& node, int64_t version, const std::string& first_input) {
     if (node.is("If") || ops::op_registry().find(node.domain, node.op) != nullptr) return;
     Missing& missing = report_.operators[(node.domain.empty() ? "ai.onnx" : node.domain) + "::" + node.op];
-    if (missing.count++ == 0) missing = {std::to_string(version), node.name, 1};
+    if (missing.count++ == 0) missing = {std::to_string(version), dtype_of(first_input), node.name, 1};
+  }
+
+  // What the file says of a value's dtype, as far as it says anything.
+  std::string dtype_of(const std::string& name) const {
+    const auto known = ids_.find(name);
+    if (known != ids_.end() && graph_.value(known->second).dtype != DType::kUndefined) {
+      return std::string(core::dtype_name(graph_.value(known->second).dtype));
+    }
+    const auto& infos = model_.graph.value_infos;
+    const auto info = std::find_if(infos.begin(), infos.end(), [&](const ValueInfo& item) { return item.name == name; });
+    return info == infos.end() ? "dtype not stated" : std::string(core::dtype_name(info->dtype));
   }
 
   void set_attribute(Node& node, const Attribute& attribute, const Scope& scope, const std::string& prefix) {
@@ -255,7 +267,7 @@ Graph import_graph(const ModelDef& model) {
   if (!report.operators.empty()) {
     std::string list;
     for (const auto& [name, missing] : report.operators) {
-      list += (list.empty() ? "" : ", ") + name + " (opset " + missing.opset + ", " + std::to_string(missing.count) + "x, first at node '" +
+      list += (list.empty() ? "" : ", ") + name + " (opset " + missing.opset + ", " + missing.dtype + ", " + std::to_string(missing.count) + "x, first at node '" +
               missing.first_node + "')";
     }
     throw Error(ErrorCode::kInvalidModel, "operators that are not supported: " + list);

@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <fstream>
 #include <string>
@@ -14,8 +15,22 @@
 namespace vulcap::core {
 namespace {
 
-// Workers spin this many times before they sleep, so that back-to-back kernels of one step need no system call.
-constexpr int kSpins = 4000;
+// Workers look for work this long before they sleep, so that back-to-back kernels of one step need no system
+// call.
+constexpr auto kSpinTime = std::chrono::microseconds(300);
+constexpr int kSpinsBetweenClockReads = 64;
+// The caller gives its processor away only when a worker lags by far more than one task.
+constexpr int kSpinsBeforeYield = 20000;
+
+constexpr int kCountBits = 20;
+constexpr uint64_t kCountMask = (uint64_t{1} << kCountBits) - 1;
+
+uint64_t next_task(uint64_t job) { return job & kCountMask; }
+uint64_t task_count(uint64_t job) { return job >> kCountBits & kCountMask; }
+uint64_t generation(uint64_t job) { return job >> (2 * kCountBits); }
+uint64_t make_job(uint64_t number, uint64_t tasks) {
+  return number << (2 * kCountBits) | tasks << kCountBits;
+}
 
 void relax() {
 #if defined(__x86_64__)
@@ -42,7 +57,8 @@ int cgroup_quota() {
 int available_processors() {
   cpu_set_t set;
   CPU_ZERO(&set);
-  int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : int(std::thread::hardware_concurrency());
+  int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
+                                                          : int(std::thread::hardware_concurrency());
   const int quota = cgroup_quota();
   if (quota > 0) count = std::min(count, quota);
   return std::max(1, count);
@@ -50,66 +66,86 @@ int available_processors() {
 
 ThreadPool::ThreadPool(int threads) {
   const int count = threads > 0 ? threads : available_processors();
-  for (int i = 1; i < count; ++i) {
-    workers_.emplace_back([this] {
-      uint64_t seen = 0;
-      while (!stop_.load(std::memory_order_relaxed)) work(seen);
-    });
-  }
+  for (int i = 1; i < count; ++i) workers_.emplace_back([this] { serve(); });
 }
 
 ThreadPool::~ThreadPool() {
   {
     std::lock_guard lock(mutex_);
     stop_ = true;
-    ++generation_;
   }
   wake_.notify_all();
   for (auto& worker : workers_) worker.join();
 }
 
-void ThreadPool::work(uint64_t& seen) {
-  for (int i = 0; i < kSpins && generation_.load(std::memory_order_acquire) == seen; ++i) relax();
-  if (generation_.load(std::memory_order_acquire) == seen) {
-    std::unique_lock lock(mutex_);
-    wake_.wait(lock, [&] { return generation_.load(std::memory_order_acquire) != seen; });
-  }
-  seen = generation_.load(std::memory_order_acquire);
-  if (stop_.load(std::memory_order_relaxed)) return;
-  drain();
-  active_.fetch_sub(1, std::memory_order_release);
+bool ThreadPool::has_work() const {
+  const uint64_t job = job_.load();
+  return next_task(job) < task_count(job);
 }
 
-void ThreadPool::drain() {
-  for (size_t task; (task = next_.fetch_add(1, std::memory_order_relaxed)) < tasks_.load(std::memory_order_relaxed);) {
-    try {
-      (*body_)(task);
-    } catch (...) {
-      std::lock_guard lock(mutex_);
-      if (!failure_) failure_ = std::current_exception();
+// Claims and runs one task of the current job; false when none is left.
+bool ThreadPool::take_one() {
+  uint64_t job = job_.load(std::memory_order_acquire);
+  do {
+    if (next_task(job) >= task_count(job)) return false;
+  } while (!job_.compare_exchange_weak(job, job + 1, std::memory_order_acquire));
+  try {
+    (*body_)(first_ + next_task(job));
+  } catch (...) {
+    std::lock_guard lock(mutex_);
+    if (!failure_) failure_ = std::current_exception();
+  }
+  done_.fetch_add(1, std::memory_order_release);
+  return true;
+}
+
+void ThreadPool::serve() {
+  while (!stop_.load(std::memory_order_relaxed)) {
+    const auto deadline = std::chrono::steady_clock::now() + kSpinTime;
+    bool idle = true;
+    while (idle && std::chrono::steady_clock::now() < deadline) {
+      for (int i = 0; i < kSpinsBetweenClockReads && idle; ++i) {
+        idle = !has_work();
+        if (idle) relax();
+      }
+    }
+    if (idle) sleep();
+    while (take_one()) {
     }
   }
 }
 
+void ThreadPool::sleep() {
+  std::unique_lock lock(mutex_);
+  ++sleepers_;
+  wake_.wait(lock, [&] { return stop_.load() || has_work(); });
+  --sleepers_;
+}
+
 void ThreadPool::run(size_t tasks, const std::function<void(size_t)>& body) {
-  if (tasks == 0) return;
-  if (tasks == 1 || workers_.empty()) {
+  if (tasks <= 1 || workers_.empty()) {
     for (size_t task = 0; task < tasks; ++task) body(task);
     return;
   }
-  {
-    std::lock_guard lock(mutex_);
-    body_ = &body;
-    tasks_ = tasks;
-    next_ = 0;
-    failure_ = nullptr;
-    active_ = int(workers_.size());
-    generation_.fetch_add(1, std::memory_order_release);
+  for (size_t first = 0; first < tasks; first += kCountMask) {
+    run_job(first, std::min<size_t>(tasks - first, kCountMask), body);
   }
-  wake_.notify_all();
-  drain();
-  for (int spins = 0; active_.load(std::memory_order_acquire) != 0; ++spins) {
-    if (spins < kSpins) {
+}
+
+void ThreadPool::run_job(size_t first, size_t tasks, const std::function<void(size_t)>& body) {
+  body_ = &body;
+  first_ = first;
+  failure_ = nullptr;
+  done_.store(0, std::memory_order_relaxed);
+  job_.store(make_job(generation(job_.load()) + 1, tasks));
+  if (sleepers_.load() > 0) {
+    { std::lock_guard lock(mutex_); }
+    wake_.notify_all();
+  }
+  while (take_one()) {
+  }
+  for (int spins = 0; done_.load(std::memory_order_acquire) != tasks; ++spins) {
+    if (spins < kSpinsBeforeYield) {
       relax();
     } else {
       std::this_thread::yield();
@@ -124,7 +160,8 @@ void ThreadPool::parallel_for(size_t count, size_t grain, const std::function<vo
   const size_t chunk = std::max({grain, size_t(1), (count + most - 1) / most});
   const size_t tasks = (count + chunk - 1) / chunk;
   if (tasks == 1) return body(0, count);
-  run(tasks, [&](size_t task) { body(task * chunk, std::min(count, (task + 1) * chunk)); });
+  const auto range = [&](size_t task) { body(task * chunk, std::min(count, (task + 1) * chunk)); };
+  run(tasks, std::cref(range));
 }
 
 }  // namespace vulcap::core

@@ -87,6 +87,8 @@ struct Graph {
   std::vector<ValueId> outputs;
   // Of a subgraph: (value here, input of the node that holds the subgraph which it stands for).
   std::vector<std::pair<ValueId, size_t>> captures;
+  // Forms that shape rules took to be >= 0 and could not prove; whoever binds $past keeps to them.
+  std::vector<Dim> guards;
 
   ValueId add_value(Value value) {
     values.push_back(std::move(value));

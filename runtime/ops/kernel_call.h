@@ -56,7 +56,7 @@ struct KernelCall {
   Variant variant;
   bool uses_state = false;  // a kState binding is the last one
   uint8_t param_bytes = 0;
-  std::array<std::byte, kMaxParamBytes> params{};
+  alignas(8) std::array<std::byte, kMaxParamBytes> params{};
   std::vector<Binding> bindings;           // in the order abi.h gives
   std::array<uint32_t, 3> work{1, 1, 1};   // output items: see KernelDef::work
   int32_t node = -1;                       // graph node it came from, for reports

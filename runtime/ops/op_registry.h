@@ -55,6 +55,8 @@ class InferContext {
   size_t axis(int64_t value, size_t rank) const;
 
   void set(size_t output, DType dtype, SymShape shape, Fact fact = {});
+  // Goes on as if `form` were >= 0; recorded in Graph::guards.
+  void assume_nonnegative(Dim form) { graph_.guards.push_back(std::move(form)); }
   [[noreturn]] void fail(const std::string& message) const;
 
  private:

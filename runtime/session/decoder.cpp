@@ -1,7 +1,7 @@
 #include "runtime/session/decoder.h"
 
 #include <algorithm>
-#include <numeric>
+#include <utility>
 
 #include "runtime/core/error.h"
 #include "runtime/core/half.h"
@@ -29,6 +29,17 @@ const graph::Value& input_of(const graph::Graph& graph, const std::string& name)
   return graph.value(id);
 }
 
+// The largest $past for which every guard, constant + coefficient * $past, is >= 0.
+int64_t largest_past(const std::vector<Dim>& guards) {
+  int64_t largest = INT64_MAX;
+  for (const Dim& guard : guards) {
+    const auto affine = guard.affine_in(core::intern_symbol(ops::kPastSymbol));
+    if (!affine) invalid("the decoder assumes that " + guard.text() + " is not negative, which cannot be checked");
+    if (affine->second < 0) largest = std::min(largest, affine->first / -affine->second);
+  }
+  return largest;
+}
+
 }  // namespace
 
 int64_t declared_vocab(const graph::Graph& graph, const std::string& logits) {
@@ -54,33 +65,47 @@ CachedDecoder::CachedDecoder(Device& device, graph::Graph graph, DecoderRoles ro
 void CachedDecoder::reserve(int64_t positions) {
   if (positions <= capacity_) return;
   capacity_ = (positions + kCapacityStep - 1) / kCapacityStep * kCapacityStep;
-  cache_rows_ = 0;
-  programs_.clear();
-  current_ = nullptr;
+  states_ = {};  // the next start plans afresh
 }
 
-void CachedDecoder::start(std::shared_ptr<plan::Buffer> states, const core::Shape& shape) {
+void CachedDecoder::start(const EncoderOutput& states) {
   past_ = 0;
   rows_.clear();
-  if (shape != states_shape_ || states != states_) {
-    states_shape_ = shape;
-    states_ = states;
-    prelude_.reset();
-    programs_.clear();
-    current_ = nullptr;
-    bound_[roles_.states] = std::move(states);
-    const passes::Hoisted parts = passes::hoist(specialise_step(1, 1), {roles_.states});
-    for (size_t i = 0; i < layouts_.size(); ++i) layouts_[i].dtype = input_of(parts.rest, roles_.cache[i].first).dtype;
-    cache_rows_ = 0;
-    if (!parts.prelude.nodes.empty()) {
-      prelude_ = std::make_unique<Program>(device_, plan::make_plan(parts.prelude, device_.backend()), bound_);
-      for (const std::string& name : parts.shared) bound_[name] = prelude_->buffer(name);
-    }
-  }
+  if (states.buffer != states_.buffer || states.shape != states_.shape) prepare_prelude(states);
   if (prelude_) prelude_->run();
 }
 
-graph::Graph CachedDecoder::specialise_step(int rows, int length) const {
+void CachedDecoder::prepare_prelude(const EncoderOutput& states) {
+  if (states.dtype != input_of(graph_, roles_.states).dtype) {
+    invalid("the encoder gives " + std::string(core::dtype_name(states.dtype)) + " but the decoder takes " +
+            std::string(core::dtype_name(input_of(graph_, roles_.states).dtype)) + "; use files of one dtype");
+  }
+  states_ = {};  // stays empty when what follows throws
+  prelude_.reset();
+  programs_.clear();
+  current_ = nullptr;
+  cache_rows_ = 0;
+  bound_.clear();
+  bound_[roles_.states] = states.buffer;
+  passes::Hoisted parts = passes::hoist(specialise_step(1, 1, states.shape), {roles_.states});
+  for (size_t i = 0; i < layouts_.size(); ++i) layouts_[i].dtype = input_of(parts.rest, roles_.cache[i].first).dtype;
+  if (!parts.prelude.nodes.empty()) {
+    prelude_ = std::make_unique<Program>(device_, plan::make_plan(parts.prelude, device_.backend()), bound_);
+    for (const std::string& name : parts.shared) bound_[name] = prelude_->buffer(name);
+  }
+  max_past_ = largest_past(parts.rest.guards);
+  single_step_ = plan::make_plan(std::move(parts.rest), device_.backend(), capacity_ - 1);
+  states_ = states;
+}
+
+std::vector<const plan::Plan*> CachedDecoder::plans() const {
+  std::vector<const plan::Plan*> result;
+  if (prelude_) result.push_back(&prelude_->plan());
+  if (current_ != nullptr) result.push_back(&current_->plan());
+  return result;
+}
+
+graph::Graph CachedDecoder::specialise_step(int rows, int length, const core::Shape& states) const {
   std::map<std::string, passes::InputSpec> specs;
   for (graph::ValueId id : graph_.inputs) {
     const graph::Value& value = graph_.value(id);
@@ -88,7 +113,7 @@ graph::Graph CachedDecoder::specialise_step(int rows, int length) const {
     if (value.name == roles_.ids) {
       spec.shape = {Dim(rows), Dim(length)};
     } else if (value.name == roles_.states) {
-      spec.shape = SymShape(states_shape_.begin(), states_shape_.end());
+      spec.shape = SymShape(states.begin(), states.end());
     } else if (value.name == roles_.use_cache) {
       spec.constant = core::Tensor::from<uint8_t>(core::DType::kBool, {1}, {1});
       spec.shape = {Dim(1)};
@@ -117,15 +142,18 @@ void CachedDecoder::allocate_cache(int rows) {
   cache_rows_ = rows;
 }
 
+plan::Plan CachedDecoder::plan_step(int rows, int length) {
+  if (rows == 1 && length == 1 && single_step_) return *std::exchange(single_step_, std::nullopt);
+  passes::Hoisted parts = passes::hoist(specialise_step(rows, length, states_.shape), {roles_.states});
+  for (const std::string& name : parts.shared) {
+    if (bound_.count(name) == 0) invalid("the value '" + name + "' depends on the encoder alone only for some shapes");
+  }
+  return plan::make_plan(std::move(parts.rest), device_.backend(), capacity_ - 1);
+}
+
 Program& CachedDecoder::step_program(int rows, int length) {
   auto& program = programs_[{rows, length}];
-  if (!program) {
-    passes::Hoisted parts = passes::hoist(specialise_step(rows, length), {roles_.states});
-    for (const std::string& name : parts.shared) {
-      if (bound_.count(name) == 0) invalid("the value '" + name + "' depends on the encoder alone only for some shapes");
-    }
-    program = std::make_unique<Program>(device_, plan::make_plan(std::move(parts.rest), device_.backend(), capacity_ - 1), bound_);
-  }
+  if (!program) program = std::make_unique<Program>(device_, plan_step(rows, length), bound_);
   return *program;
 }
 
@@ -148,6 +176,9 @@ std::span<const float> CachedDecoder::step(std::span<const int64_t> ids, int row
   if (past_ + length > capacity_) {
     throw Error(ErrorCode::kRuntime, "the sequence would grow to " + std::to_string(past_ + length) + " tokens but the decoder has room for " +
                                          std::to_string(capacity_) + "; ask for fewer new tokens");
+  }
+  if (past_ > max_past_) {
+    throw Error(ErrorCode::kRuntime, "the decoder's tables end after " + std::to_string(max_past_ + 1) + " tokens; ask for fewer new tokens");
   }
   allocate_cache(rows);
   Program& program = step_program(rows, length);

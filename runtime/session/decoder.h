@@ -1,5 +1,5 @@
-// A decoder with a key/value cache on the device: cross-attention inputs are computed once an image, new keys and values are
-// appended in place, and a step of one token is recorded once and replayed.
+// Decoders of encoder-decoder models. CachedDecoder keeps keys and values on the device: cross-attention inputs are computed
+// once an image, new keys and values are appended in place, and a step of one token is recorded once and replayed.
 #pragma once
 
 #include <cstdint>
@@ -23,29 +23,44 @@ struct DecoderRoles {
   std::vector<std::pair<std::string, std::string>> cache;  // past [rows, heads, past, width] -> present
 };
 
+// The encoder's result, which stays where it was computed.
+struct EncoderOutput {
+  std::shared_ptr<plan::Buffer> buffer;  // untouched until the next start
+  core::DType dtype = core::DType::kUndefined;
+  core::Shape shape;  // [images, positions, width]
+};
+
+class Decoder {
+ public:
+  virtual ~Decoder() = default;
+
+  // Makes room for sequences of so many positions; to be called before start().
+  virtual void reserve(int64_t positions) = 0;
+  // Starts captions of new images: computes everything that depends on the encoder's output alone.
+  virtual void start(const EncoderOutput& states) = 0;
+  // ids: rows * length, row-major. The first call after start() holds the prompts. reorder: empty, or for each row the row of
+  // the previous call whose cache it continues. Returns rows * vocab() logits of the last position, valid until the next call.
+  virtual std::span<const float> step(std::span<const int64_t> ids, int rows, int length, std::span<const int32_t> reorder) = 0;
+  virtual int64_t vocab() const = 0;
+  // Plans of the last start and step, for reports.
+  virtual std::vector<const plan::Plan*> plans() const = 0;
+};
+
 // Width of the declared output; throws Error(kInvalidModel) when it is not a constant.
 int64_t declared_vocab(const graph::Graph& graph, const std::string& logits);
 
-class CachedDecoder {
+class CachedDecoder : public Decoder {
  public:
   // The graph is the one that takes a past (merged or with-past).
   CachedDecoder(Device& device, graph::Graph graph, DecoderRoles roles, passes::PassOptions options = {});
 
-  // Makes room for sequences of so many positions; to be called before start().
-  void reserve(int64_t positions);
-
-  // Starts captions of new images: computes everything that depends on the encoder's output alone.
-  // `states` must hold `shape` elements of the graph's dtype and stay untouched until the next start.
-  void start(std::shared_ptr<plan::Buffer> states, const core::Shape& shape);
-  // ids: rows * length, row-major. The first call after start() holds the prompts. reorder: empty, or for each row the row of
-  // the previous call whose cache it continues. Returns rows * vocab() logits of the last position, valid until the next call.
-  // Throws Error(kRuntime) when the capacity would be exceeded.
-  std::span<const float> step(std::span<const int64_t> ids, int rows, int length, std::span<const int32_t> reorder);
-
-  int64_t vocab() const { return vocab_; }
-  // Plans of the last start and step, for reports.
-  const plan::Plan* prelude_plan() const { return prelude_ ? &prelude_->plan() : nullptr; }
-  const plan::Plan* step_plan() const { return current_ ? &current_->plan() : nullptr; }
+  void reserve(int64_t positions) override;
+  // Throws ops::NeedsStaticShape when the graph uses the cache in a way that cannot be done in place.
+  void start(const EncoderOutput& states) override;
+  // Throws Error(kRuntime) when the reserved positions would be exceeded.
+  std::span<const float> step(std::span<const int64_t> ids, int rows, int length, std::span<const int32_t> reorder) override;
+  int64_t vocab() const override { return vocab_; }
+  std::vector<const plan::Plan*> plans() const override;
 
  private:
   struct CacheLayout {
@@ -54,8 +69,10 @@ class CachedDecoder {
     int64_t width;
   };
 
+  void prepare_prelude(const EncoderOutput& states);
+  plan::Plan plan_step(int rows, int length);
   Program& step_program(int rows, int length);
-  graph::Graph specialise_step(int rows, int length) const;
+  graph::Graph specialise_step(int rows, int length, const core::Shape& states) const;
   void allocate_cache(int rows);
   void reorder_rows(int rows, std::span<const int32_t> reorder);
   void write_past();
@@ -69,15 +86,16 @@ class CachedDecoder {
   int64_t vocab_ = 0;
   std::vector<CacheLayout> layouts_;
 
-  core::Shape states_shape_;
-  std::shared_ptr<plan::Buffer> states_;
+  EncoderOutput states_;
   std::unique_ptr<Program> prelude_;
   std::map<std::string, std::shared_ptr<plan::Buffer>> bound_;  // states, shared values and caches by name
   int cache_rows_ = 0;
   std::map<std::pair<int, int>, std::unique_ptr<Program>> programs_;
   Program* current_ = nullptr;
+  std::optional<plan::Plan> single_step_;  // of one row and one token, made by start to see that the graph allows it
 
   int64_t past_ = 0;
+  int64_t max_past_ = INT64_MAX;  // as far as the graph's tables of positions reach
   std::vector<int32_t> rows_;  // [rows, capacity]: which cache row holds position p of a row (beam search)
   std::vector<float> logits_;
   std::vector<std::byte> raw_logits_;

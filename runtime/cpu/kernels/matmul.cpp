@@ -18,6 +18,8 @@ namespace vulcap::cpu::blocks {
 // stays in L2.
 inline constexpr size_t kRows = 240;
 inline constexpr size_t kDepth = 1024;
+// Elements of B that count as small for splitting the work.
+inline constexpr size_t kSharedElements = size_t{1} << 17;
 
 inline size_t round_up(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
@@ -67,23 +69,38 @@ class Matmul {
  private:
   // One matrix of the batch on `threads` threads that use the scratch slots from `slot` on.
   void product(size_t batch, size_t slot, size_t threads) const {
+    // A small B stays in every thread's cache: splitting the rows then keeps packed A from moving between
+    // them.
+    const bool by_rows = size_t(p_.n) * p_.k <= blocks::kSharedElements && p_.m >= kGroup * threads;
     for (size_t begin = 0; begin < p_.m; begin += blocks::kRows) {
-      row_block(batch, begin, std::min<size_t>(p_.m, begin + blocks::kRows), slot, threads);
+      const size_t end = std::min<size_t>(p_.m, begin + blocks::kRows), rows = end - begin;
+      float* packed_a = scratch_.a(args_.scratch, slot);
+      if (threads == 1 || !by_rows) {
+        row_block(batch, begin, end, packed_a, slot, threads);
+        continue;
+      }
+      parallel_items(args_.pool, threads, threads, [&](size_t own, size_t part) {
+        const size_t low = rows * part / threads, high = rows * (part + 1) / threads;
+        row_block(batch, begin + low, begin + high, packed_a + low * p_.k, own, 1);
+      });
     }
   }
 
-  void row_block(size_t batch, size_t begin, size_t end, size_t slot, size_t threads) const {
+  void pack_a(size_t batch, size_t begin, size_t end, float* packed_a, size_t threads) const {
     const size_t tiles = (end - begin + kTileRows - 1) / kTileRows;
-    const size_t panels = (p_.n + kPanelWidth - 1) / kPanelWidth;
-    float* packed_a = scratch_.a(args_.scratch, slot);
     const T* a = args_.ptr<T>(0) + p_.a_offset + batch * p_.a_batch + begin * p_.lda;
     parallel_items(args_.pool, tiles < 8 ? 1 : threads, tiles, [&](size_t, size_t item) {
-      const size_t row = item * kTileRows;
-      pack_rows_of_a(a + row * p_.lda, p_.lda, std::min(kTileRows, end - begin - row), p_.k,
-                     packed_a + row * p_.k);
+      const size_t row = item * kTileRows, rows = std::min(kTileRows, end - begin - row);
+      pack_rows_of_a(a + row * p_.lda, p_.lda, rows, p_.k, packed_a + row * p_.k);
     });
+  }
+
+  void row_block(size_t batch, size_t begin, size_t end, float* packed_a, size_t slot, size_t threads) const {
+    const size_t tiles = (end - begin + kTileRows - 1) / kTileRows;
+    const size_t panels = (p_.n + kPanelWidth - 1) / kPanelWidth;
+    pack_a(batch, begin, end, packed_a, threads);
     // few rows: long runs of panels, so that each thread reads one stream; few panels: several groups of
-    // tiles a panel
+    // tiles
     const size_t run = tiles == 1 ? std::max<size_t>(1, panels / (threads * 8)) : 1;
     const size_t runs = (panels + run - 1) / run;
     const size_t groups = threads == 1 ? 1 : std::min(tiles, (4 * threads + runs - 1) / runs);

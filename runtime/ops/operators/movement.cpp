@@ -111,7 +111,10 @@ Dim clamp_bound(InferContext& c, Dim bound, const Dim& size) {
   if (bound.is_constant() && bound.value() >= (int64_t(1) << 31) - 1) return size;
   if ((size - bound).provably_nonnegative()) return bound;
   if ((bound - size).provably_nonnegative()) return size;
-  c.fail("cannot tell whether the bound " + bound.text() + " is inside a dim of size " + size.text());
+  if (!bound.provably_nonnegative()) c.fail("cannot tell whether the bound " + bound.text() + " is inside a dim of size " + size.text());
+  // A table of all positions is read at $past: right as long as the sequence stays inside the table.
+  c.assume_nonnegative(size - bound);
+  return bound;
 }
 
 SliceAxis slice_axis(InferContext& c, const Dim& start, const Dim& end, int64_t step, const Dim& size) {

@@ -1,0 +1,142 @@
+"""Writes tests/golden/ops/<name>.onnx for each row of rows.txt: the one-node model, its inputs as the unused initializers
+"given/<input>" and, for rows that are not refused, ONNX Runtime's answers as "expected/<output>".
+
+usage: python3 tests/generators/ops.py [golden folder]      needs numpy, onnx, onnxruntime
+"""
+
+import pathlib
+import re
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+DTYPES = {
+    "f32": np.float32, "f16": np.float16, "f64": np.float64, "i64": np.int64, "i32": np.int32, "i8": np.int8,
+    "u8": np.uint8, "bool": np.bool_,
+}
+OPERAND = re.compile(r"^(const )?(\w+)\[([\d,]*)\](?::(\w+))?(?:\{([^}]*)\})?$")
+
+
+def numbers(text, dtype):
+    if dtype in (np.int64, np.int32):
+        return [int(v) for v in text.split(",")]
+    return [float(v) for v in text.split(",")]
+
+
+def make_values(rng, dtype, shape, hint, listed):
+    count = int(np.prod(shape, dtype=np.int64))
+    if listed:
+        values = numbers(listed, dtype)
+        flat = [values[i % len(values)] for i in range(count)]
+        return np.array(flat, dtype=dtype).reshape(shape)
+    if dtype == np.bool_:
+        return rng.integers(0, 2, shape).astype(dtype)
+    if np.issubdtype(dtype, np.integer):
+        return rng.integers(-9, 10, shape).astype(dtype)
+    if hint == "pos":
+        return rng.uniform(0.1, 2.0, shape).astype(dtype)
+    return rng.standard_normal(shape).astype(dtype)
+
+
+def parse_attribute(text):
+    if text.startswith("["):
+        return [int(v) for v in text[1:-1].split(",")]
+    if text.startswith('"'):
+        return text[1:-1]
+    typed = re.match(r"^(\w+)\{(.*)\}$", text)
+    if typed:
+        dtype = DTYPES[typed.group(1)]
+        return numpy_helper.from_array(np.array(numbers(typed.group(2), dtype), dtype=dtype))
+    return float(text) if "." in text else int(text)
+
+
+def parse_rows(path):
+    seen = {}
+    for line in path.read_text().splitlines():
+        if not line or line.startswith("#"):
+            continue
+        refused = line.startswith("! ")
+        head, operands = line.removeprefix("! ").split(" | ")
+        name, *attributes = head.split(" ")
+        seen[name] = seen.get(name, 0) + 1
+        yield {
+            "line": line,
+            "name": f"{name}_{seen[name]}",
+            "refused": refused,
+            "op": name.rsplit("-", 1)[0],
+            "opset": int(name.rsplit("-", 1)[1]),
+            "attributes": dict(a.split("=", 1) for a in attributes),
+            "operands": operands.split(", "),
+        }
+
+
+def build(row, rng):
+    attributes = {k: parse_attribute(v) for k, v in row["attributes"].items()}
+    outputs = [f"y{i}" for i in range(attributes.pop("outputs", 1))]
+    inputs, given, initializers, names = [], {}, [], []
+    for i, text in enumerate(row["operands"]):
+        if text == "_":
+            names.append("")
+            continue
+        const, dtype_name, dims, hint, listed = OPERAND.match(text).groups()
+        shape = tuple(int(d) for d in dims.split(",")) if dims else ()
+        values = make_values(rng, DTYPES[dtype_name], shape, hint, listed)
+        name = f"x{i}"
+        names.append(name)
+        if const:
+            initializers.append(numpy_helper.from_array(values, name))
+        else:
+            given[name] = values
+            inputs.append(helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(values.dtype), shape))
+    node = helper.make_node(row["op"], names, outputs, name="node", **attributes)
+    declared = [helper.make_empty_tensor_value_info(y) for y in outputs]
+    graph = helper.make_graph([node], row["name"], inputs, declared, initializers)
+    opset = max(row["opset"], 7)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    model.ir_version = 7
+    return model, given, outputs
+
+
+def run(model, given):
+    inferred = onnx.shape_inference.infer_shapes(model)
+    if any(o.type.WhichOneof("value") is None for o in inferred.graph.output):
+        raise RuntimeError("the types of the outputs are not known")
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(inferred.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return session.run(None, given), inferred
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).parents[1] / "golden" / "ops"
+    for old in folder.glob("*.onnx"):
+        old.unlink()
+    failed = 0
+    for index, row in enumerate(parse_rows(folder / "rows.txt")):
+        model, given, outputs = build(row, np.random.default_rng(index))
+        try:
+            results, final = run(model, given)
+        except Exception as error:  # a refusal of ONNX Runtime in whatever form
+            if not row["refused"]:
+                failed += 1
+                print(f"ONNX Runtime refuses: {row['line']}\n    {str(error)[:200]}")
+            results, final = [], model
+            for output in final.graph.output:
+                output.type.tensor_type.elem_type = TensorProto.FLOAT
+        else:
+            if row["refused"]:
+                print(f"ONNX Runtime accepts: {row['line']}")
+        for name, values in given.items():
+            final.graph.initializer.append(numpy_helper.from_array(values, "given/" + name))
+        for name, values in zip(outputs, results):
+            final.graph.initializer.append(numpy_helper.from_array(np.asarray(values), "expected/" + name))
+        onnx.save(final, folder / (row["name"] + ".onnx"))
+    return failed != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
