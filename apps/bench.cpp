@@ -21,7 +21,9 @@ struct Options {
   bool json = false;
 };
 
-double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
 
 // The same numbers for every engine that is compared: uniform in [-1, 1), a function of the index alone.
 image::PixelValues seeded_pixels(std::pair<int, int> size) {
@@ -41,10 +43,19 @@ struct Samples {
   std::vector<int64_t> tokens;
 };
 
-void run_captions(loader::Captioner& captioner, const image::PixelValues& pixels, const Options& options, Samples& samples) {
+// Greedy, and so many tokens whatever they are.
+generate::GenerationConfig bench_config(const loader::Captioner& captioner, const Options& options) {
   std::vector<std::string> warnings;
-  generate::GenerationConfig config = captioner.generation_config({{"max-new-tokens", std::to_string(options.steps)}, {"num-beams", "1"}}, warnings);
-  config.eos_token_id.clear();  // so many tokens whatever they are
+  const std::string tokens = std::to_string(std::max(1, options.steps));
+  generate::GenerationConfig config =
+      captioner.generation_config({{"max-new-tokens", tokens}, {"num-beams", "1"}}, warnings);
+  config.eos_token_id.clear();
+  return config;
+}
+
+void run_captions(loader::Captioner& captioner, const image::PixelValues& pixels, const Options& options,
+                  Samples& samples) {
+  const generate::GenerationConfig config = bench_config(captioner, options);
   for (int round = -1; round < options.rounds; ++round) {
     const loader::CaptionResult result = captioner.caption_pixels(pixels, config);
     if (round < 0) continue;
@@ -56,7 +67,8 @@ void run_captions(loader::Captioner& captioner, const image::PixelValues& pixels
   }
 }
 
-void run_encoder(loader::Captioner& captioner, const image::PixelValues& pixels, const Options& options, Samples& samples) {
+void run_encoder(loader::Captioner& captioner, const image::PixelValues& pixels, const Options& options,
+                 Samples& samples) {
   for (int round = -1; round < options.rounds; ++round) {
     const auto begin = Clock::now();
     captioner.encode(pixels);
@@ -77,17 +89,22 @@ uint64_t peak_rss_bytes() {
 }
 
 void print_text(const Samples& samples, const session::OpenedDevice& opened) {
-  std::printf("device   %s\nload     %9.2f ms\nencoder  %9.2f ms\n", opened.name.c_str(), samples.load * 1e3, median(samples.encoder) * 1e3);
+  std::printf("device   %s\nload     %9.2f ms\nencoder  %9.2f ms\n", opened.name.c_str(), samples.load * 1e3,
+              median(samples.encoder) * 1e3);
   if (!samples.captions.empty()) {
-    std::printf("prefill  %9.2f ms\nstep     %9.2f ms\ncaption  %9.2f ms\n", median(samples.prefill) * 1e3, median(samples.steps) * 1e3,
-                median(samples.captions) * 1e3);
+    std::printf("prefill  %9.2f ms\nstep     %9.2f ms\ncaption  %9.2f ms\n", median(samples.prefill) * 1e3,
+                median(samples.steps) * 1e3, median(samples.captions) * 1e3);
   }
-  std::printf("weights  %9.1f MB\npeak     %9.1f MB\n", double(opened.device->weight_bytes()) / 1e6, double(peak_rss_bytes()) / 1e6);
+  std::printf("weights  %9.1f MB\npeak     %9.1f MB\n", double(opened.device->weight_bytes()) / 1e6,
+              double(peak_rss_bytes()) / 1e6);
 }
 
 void print_json(const Samples& samples, const session::OpenedDevice& opened) {
-  nlohmann::json record{{"engine", std::string("vulcap ") + VULCAP_VERSION}, {"device", opened.name}, {"load_seconds", samples.load},
-                        {"encoder_seconds", samples.encoder},                {"weight_bytes", opened.device->weight_bytes()},
+  nlohmann::json record{{"engine", std::string("vulcap ") + VULCAP_VERSION},
+                        {"device", opened.name},
+                        {"load_seconds", samples.load},
+                        {"encoder_seconds", samples.encoder},
+                        {"weight_bytes", opened.device->weight_bytes()},
                         {"peak_rss_bytes", peak_rss_bytes()}};
   if (!samples.captions.empty()) {
     record["prefill_seconds"] = samples.prefill;
@@ -98,15 +115,7 @@ void print_json(const Samples& samples, const session::OpenedDevice& opened) {
   std::printf("%s\n", record.dump().c_str());
 }
 
-void load_plans(loader::Captioner& captioner, const image::PixelValues& pixels, const Options& options) {
-  if (options.steps == 0) return captioner.encode(pixels);
-  std::vector<std::string> warnings;
-  generate::GenerationConfig config = captioner.generation_config({{"max-new-tokens", std::to_string(options.steps)}, {"num-beams", "1"}}, warnings);
-  config.max_new_tokens = 1;
-  captioner.caption_pixels(pixels, config);
-}
-
-// Plans are made and weights uploaded when a shape is first seen, so load includes one run of the encoder and of one token.
+// Load ends when plans are made and weights are in the layout that kernels read.
 int run(const Options& options) {
   Samples samples;
   const auto begin = Clock::now();
@@ -115,10 +124,11 @@ int run(const Options& options) {
   load.dtype = options.model.dtype;
   load.encoder_only = options.steps == 0;
   const auto captioner = loader::load_captioner(options.model.model_dir(), *opened.device, load);
+  captioner->prepare(bench_config(*captioner, options));
   const image::PixelValues pixels = seeded_pixels(captioner->input_size());
-  load_plans(*captioner, pixels, options);
   samples.load = seconds_since(begin);
-  options.steps > 0 ? run_captions(*captioner, pixels, options, samples) : run_encoder(*captioner, pixels, options, samples);
+  options.steps > 0 ? run_captions(*captioner, pixels, options, samples)
+                    : run_encoder(*captioner, pixels, options, samples);
   options.json ? print_json(samples, opened) : print_text(samples, opened);
   return 0;
 }
@@ -129,8 +139,12 @@ Command add_bench(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("bench", "Time load, encoder and decoder steps on a seeded input");
   options->model.add_to(*command);
-  command->add_option("--steps", options->steps, "Tokens a caption; 0: the encoder alone")->check(CLI::Range(0, 4096))->capture_default_str();
-  command->add_option("-r,--rounds", options->rounds, "Timed repetitions after one warm-up")->check(CLI::Range(1, 100000))->capture_default_str();
+  command->add_option("--steps", options->steps, "Tokens a caption; 0: the encoder alone")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+  command->add_option("-r,--rounds", options->rounds, "Timed repetitions after one warm-up")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
   command->add_flag("--json", options->json, "One JSON object, see bench/README.md");
   return [options] { return run(*options); };
 }

@@ -22,7 +22,9 @@ struct Options {
   std::vector<std::pair<std::string, std::string>> generation;
 };
 
-double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
 
 struct Outcome {
   std::string file;
@@ -33,8 +35,13 @@ struct Outcome {
 
 nlohmann::json timing_json(const Outcome& outcome) {
   const loader::CaptionTiming& t = outcome.result.timing;
-  return {{"decode", outcome.decode_seconds}, {"preprocess", t.preprocess}, {"encode", t.encode}, {"prefill", t.prefill},
-          {"steps", t.steps},                 {"detokenize", t.detokenize}, {"total", t.total + outcome.decode_seconds}};
+  return {{"decode", outcome.decode_seconds},
+          {"preprocess", t.preprocess},
+          {"encode", t.encode},
+          {"prefill", t.prefill},
+          {"steps", t.steps},
+          {"detokenize", t.detokenize},
+          {"total", t.total + outcome.decode_seconds}};
 }
 
 nlohmann::json record(const Outcome& outcome, const std::string& device) {
@@ -55,7 +62,9 @@ nlohmann::json record(const Outcome& outcome, const std::string& device) {
   return item;
 }
 
-std::string dumped(const nlohmann::json& json, int indent = -1) { return json.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace); }
+std::string dumped(const nlohmann::json& json, int indent = -1) {
+  return json.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
+}
 
 void print_text(const Outcome& outcome, bool with_name) {
   for (const loader::Caption& caption : outcome.result.captions) {
@@ -68,12 +77,15 @@ void print_timing(const Outcome& outcome) {
   const loader::CaptionTiming& t = outcome.result.timing;
   const double steps = std::accumulate(t.steps.begin(), t.steps.end(), 0.0);
   std::fprintf(stderr,
-               "%s: decode %.2f ms, preprocess %.2f ms, encode %.2f ms, prefill %.2f ms, %zu steps of %.2f ms, total %.2f ms\n",
-               outcome.file.c_str(), outcome.decode_seconds * 1e3, t.preprocess * 1e3, t.encode * 1e3, t.prefill * 1e3, t.steps.size(),
-               t.steps.empty() ? 0.0 : steps / double(t.steps.size()) * 1e3, (t.total + outcome.decode_seconds) * 1e3);
+               "%s: decode %.2f ms, preprocess %.2f ms, encode %.2f ms, prefill %.2f ms, %zu steps of %.2f "
+               "ms, total %.2f ms\n",
+               outcome.file.c_str(), outcome.decode_seconds * 1e3, t.preprocess * 1e3, t.encode * 1e3,
+               t.prefill * 1e3, t.steps.size(), t.steps.empty() ? 0.0 : steps / double(t.steps.size()) * 1e3,
+               (t.total + outcome.decode_seconds) * 1e3);
 }
 
-Outcome caption_file(loader::Captioner& captioner, const std::string& file, const generate::GenerationConfig& config) {
+Outcome caption_file(loader::Captioner& captioner, const std::string& file,
+                     const generate::GenerationConfig& config) {
   Outcome outcome;
   outcome.file = file;
   const auto begin = Clock::now();
@@ -101,7 +113,8 @@ class Remarks {
   void tell(const loader::Captioner& captioner) {
     warn(captioner.warnings());
     for (const auto& [reason, calls] : captioner.fallbacks()) {
-      if (told_.insert(reason).second) std::fprintf(stderr, "vulcap: fallback to cpu: %s (%d calls)\n", reason.c_str(), calls);
+      if (told_.insert(reason).second)
+        std::fprintf(stderr, "vulcap: fallback to cpu: %s (%d calls)\n", reason.c_str(), calls);
     }
   }
 
@@ -153,10 +166,14 @@ void add_generation_flags(CLI::App& command, Options& options) {
   for (const std::string& name : loader::generation_flags()) {
     std::string snake = name;
     std::replace(snake.begin(), snake.end(), '-', '_');
-    const std::string names = (name == "max-new-tokens" ? "-n," : "") + std::string("--") + name + (snake == name ? "" : ",--" + snake);
+    const std::string names = (name == "max-new-tokens" ? "-n," : "") + std::string("--") + name +
+                              (snake == name ? "" : ",--" + snake);
     command
         .add_option_function<std::vector<std::string>>(
-            names, [&options, name](const std::vector<std::string>& values) { options.generation.emplace_back(name, values.empty() ? "" : values.back()); })
+            names,
+            [&options, name](const std::vector<std::string>& values) {
+              options.generation.emplace_back(name, values.empty() ? "" : values.back());
+            })
         ->expected(0, 1)
         ->group("Generation (as in transformers' generate)");
   }

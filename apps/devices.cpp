@@ -11,8 +11,8 @@ namespace {
 
 void print_cpu() {
   const cpu::CpuInfo info = cpu::cpu_info();
-  std::printf("cpu: %s\n  processors: %d\n  kernels: %s\n  instruction sets:", info.brand.empty() ? "unknown" : info.brand.c_str(), info.processors,
-              info.kernels.c_str());
+  std::printf("cpu: %s\n  processors: %d\n  kernels: %s\n  instruction sets:",
+              info.brand.empty() ? "unknown" : info.brand.c_str(), info.processors, info.kernels.c_str());
   for (const std::string& set : info.instruction_sets) std::printf(" %s", set.c_str());
   std::printf("\n");
 }
@@ -22,17 +22,21 @@ const char* yes(bool value) { return value ? "yes" : "no"; }
 
 void print_device(const vulkan::DeviceInfo& device) {
   const vulkan::DeviceCaps& caps = device.caps;
-  std::printf("vulkan:%u: %s\n  type: %s\n  driver: %s\n  api: %s\n  uuid: %s\n", device.index, device.name.c_str(),
-              std::string(vulkan::device_type_name(caps.type)).c_str(), device.driver.c_str(), vulkan::version_text(device.api_version).c_str(),
+  std::printf("vulkan:%u: %s\n  type: %s\n  driver: %s\n  api: %s\n  uuid: %s\n", device.index,
+              device.name.c_str(), std::string(vulkan::device_type_name(caps.type)).c_str(),
+              device.driver.c_str(), vulkan::version_text(device.api_version).c_str(),
               vulkan::uuid_text(device.uuid).c_str());
   std::printf("  memory:");
-  for (const vulkan::MemoryHeap& heap : device.heaps) std::printf(" %.1f GiB%s", double(heap.bytes) / (1u << 30), heap.device_local ? " (device)" : "");
-  std::printf("\n  largest binding: %.0f MiB, largest allocation: %.0f MiB\n", double(caps.max_storage_buffer_range) / (1u << 20),
+  for (const vulkan::MemoryHeap& heap : device.heaps)
+    std::printf(" %.1f GiB%s", double(heap.bytes) / (1u << 30), heap.device_local ? " (device)" : "");
+  std::printf("\n  largest binding: %.0f MiB, largest allocation: %.0f MiB\n",
+              double(caps.max_storage_buffer_range) / (1u << 20),
               double(caps.max_allocation_bytes) / (1u << 20));
   std::printf("  subgroup size: %u, arithmetic: %s\n", caps.subgroup_size, yes(caps.subgroup_arithmetic));
-  std::printf("  fp16: %s (storage %s), int8: %s (storage %s), int64: %s, int dot: %s, cooperative matrix: %s\n", yes(caps.float16),
-              yes(caps.storage_16bit), yes(caps.int8), yes(caps.storage_8bit), yes(caps.int64), yes(caps.integer_dot_product),
-              yes(caps.cooperative_matrix));
+  std::printf(
+      "  fp16: %s (storage %s), int8: %s (storage %s), int64: %s, int dot: %s, cooperative matrix: %s\n",
+      yes(caps.float16), yes(caps.storage_16bit), yes(caps.int8), yes(caps.storage_8bit), yes(caps.int64),
+      yes(caps.integer_dot_product), yes(caps.cooperative_matrix));
 }
 
 void print_vulkan() {

@@ -38,7 +38,8 @@ void count(const onnx::GraphDef& graph, Census& census) {
   for (const onnx::NodeDef& node : graph.nodes) {
     ++census.operators[(node.domain.empty() ? "" : node.domain + ".") + node.op_type];
     for (const onnx::Attribute& attribute : node.attributes) {
-      if (const auto* sub = std::get_if<std::shared_ptr<onnx::GraphDef>>(&attribute.value)) count(**sub, census);
+      if (const auto* sub = std::get_if<std::shared_ptr<onnx::GraphDef>>(&attribute.value))
+        count(**sub, census);
     }
   }
 }
@@ -48,7 +49,8 @@ std::string shape_of(const onnx::ValueInfo& info) {
   std::string text = "[";
   for (const onnx::Dim& dim : info.shape) {
     const auto* number = std::get_if<int64_t>(&dim);
-    text += (text.size() > 1 ? "," : "") + (number != nullptr ? std::to_string(*number) : std::get<std::string>(dim));
+    text += (text.size() > 1 ? "," : "") +
+            (number != nullptr ? std::to_string(*number) : std::get<std::string>(dim));
   }
   return text + "]";
 }
@@ -56,13 +58,16 @@ std::string shape_of(const onnx::ValueInfo& info) {
 void print_values(const char* title, const std::vector<onnx::ValueInfo>& values) {
   std::printf("  %s\n", title);
   for (const onnx::ValueInfo& info : values) {
-    std::printf("    %-32s %-5s %s\n", info.name.c_str(), std::string(core::dtype_name(info.dtype)).c_str(), shape_of(info).c_str());
+    std::printf("    %-32s %-5s %s\n", info.name.c_str(), std::string(core::dtype_name(info.dtype)).c_str(),
+                shape_of(info).c_str());
   }
 }
 
 // Sizes for symbols that nothing fixes; --dim overrides them.
 std::map<core::Symbol, int64_t> symbol_sizes(const std::vector<std::string>& dims) {
-  std::map<core::Symbol, int64_t> sizes{{core::intern_symbol("num_channels"), 3}, {core::intern_symbol("height"), 224}, {core::intern_symbol("width"), 224}};
+  std::map<core::Symbol, int64_t> sizes{{core::intern_symbol("num_channels"), 3},
+                                        {core::intern_symbol("height"), 224},
+                                        {core::intern_symbol("width"), 224}};
   for (const std::string& item : dims) {
     const size_t equals = item.find('=');
     try {
@@ -81,9 +86,12 @@ graph::Graph specialised(const graph::Graph& graph, const Options& options) {
   for (graph::ValueId id : graph.inputs) {
     const graph::Value& value = graph.value(id);
     passes::InputSpec& spec = specs[value.name];
-    if (!value.shape) throw core::Error(core::ErrorCode::kInvalidModel, "input '" + value.name + "' declares no shape");
-    for (const core::Dim& dim : passes::bind_symbols(*value.shape, sizes)) spec.shape.push_back(dim.is_constant() ? dim : core::Dim(1));
-    if (value.dtype == core::DType::kBool) spec.constant = core::Tensor::from<uint8_t>(core::DType::kBool, {1}, {1});
+    if (!value.shape)
+      throw core::Error(core::ErrorCode::kInvalidModel, "input '" + value.name + "' declares no shape");
+    for (const core::Dim& dim : passes::bind_symbols(*value.shape, sizes))
+      spec.shape.push_back(dim.is_constant() ? dim : core::Dim(1));
+    if (value.dtype == core::DType::kBool)
+      spec.constant = core::Tensor::from<uint8_t>(core::DType::kBool, {1}, {1});
   }
   graph::Graph result = passes::specialise(graph, specs);
   passes::PassOptions pass_options;
@@ -103,9 +111,12 @@ void inspect_file(const std::filesystem::path& path, const Options& options, con
   const onnx::ModelDef model = onnx::read_model(path);
   Census census;
   count(model.graph, census);
-  std::printf("%s\n  producer: %s, IR %lld, opsets:", path.c_str(), model.producer.c_str(), static_cast<long long>(model.ir_version));
-  for (const auto& [domain, version] : model.opsets) std::printf(" %s %lld", domain.empty() ? "ai.onnx" : domain.c_str(), static_cast<long long>(version));
-  std::printf("\n  parameters: %.3f M (%.1f MB)\n", double(census.parameters) / 1e6, double(census.bytes) / 1e6);
+  std::printf("%s\n  producer: %s, IR %lld, opsets:", path.c_str(), model.producer.c_str(),
+              static_cast<long long>(model.ir_version));
+  for (const auto& [domain, version] : model.opsets)
+    std::printf(" %s %lld", domain.empty() ? "ai.onnx" : domain.c_str(), static_cast<long long>(version));
+  std::printf("\n  parameters: %.3f M (%.1f MB)\n", double(census.parameters) / 1e6,
+              double(census.bytes) / 1e6);
   print_values("inputs", model.graph.inputs);
   print_values("outputs", model.graph.outputs);
   std::printf("  operators:");
@@ -119,13 +130,16 @@ void inspect_file(const std::filesystem::path& path, const Options& options, con
 
 int run(const Options& options) {
   const session::OpenedDevice opened = options.model.open();
-  const std::filesystem::path target = options.target.empty() ? options.model.model_dir() : std::filesystem::path(options.target);
+  const std::filesystem::path target =
+      options.target.empty() ? options.model.model_dir() : std::filesystem::path(options.target);
   if (!std::filesystem::is_directory(target)) {
     inspect_file(target, options, opened.device->backend());
     return 0;
   }
   const auto files = loader::list_onnx_files(target);
-  if (files.empty()) throw core::Error(core::ErrorCode::kInvalidModel, target.string() + ": no .onnx file in the folder or its onnx subfolder");
+  if (files.empty())
+    throw core::Error(core::ErrorCode::kInvalidModel,
+                      target.string() + ": no .onnx file in the folder or its onnx subfolder");
   for (const loader::OnnxFile& file : files) inspect_file(file.path, options, opened.device->backend());
   return 0;
 }
@@ -140,15 +154,22 @@ std::vector<std::string> pass_names() {
 
 Command add_inspect(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("inspect", "Show inputs, outputs, operators and parameters of a model; with --plan what would run");
+  CLI::App* command = app.add_subcommand(
+      "inspect", "Show inputs, outputs, operators and parameters of a model; with --plan what would run");
   options->model.add_to(*command);
   command->add_option("target", options->target, "FILE.onnx or a model folder");
-  command->add_flag("--plan", options->plan, "Kernel calls with their placement and reasons, and the memory plan");
+  command->add_flag("--plan", options->plan,
+                    "Kernel calls with their placement and reasons, and the memory plan");
   command->add_flag("--graph", options->text, "The graph after all passes, as text");
-  command->add_option("--after-pass", options->after_pass, "The graph as it stands after one pass, by name; none: before the first")
+  command
+      ->add_option("--after-pass", options->after_pass,
+                   "The graph as it stands after one pass, by name; none: before the first")
       ->check(CLI::IsMember(pass_names()));
-  command->add_option("--dim", options->dims, "Size of a symbolic dim, NAME=SIZE; others are 1 (height and width 224, num_channels 3)");
-  command->add_option("--disable-pass", options->disabled_passes, "Leave out a pass by name")->check(CLI::IsMember(pass_names()));
+  command->add_option(
+      "--dim", options->dims,
+      "Size of a symbolic dim, NAME=SIZE; others are 1 (height and width 224, num_channels 3)");
+  command->add_option("--disable-pass", options->disabled_passes, "Leave out a pass by name")
+      ->check(CLI::IsMember(pass_names()));
   return [options] { return run(*options); };
 }
 

@@ -8,7 +8,8 @@
 namespace {
 
 constexpr const char* kFooter =
-    "Exit codes: 0 done, 1 an input or a run failed, 2 wrong usage, 3 invalid or unsupported model, 4 no usable device,\n"
+    "Exit codes: 0 done, 1 an input or a run failed, 2 wrong usage, 3 invalid or unsupported model, 4 no "
+    "usable device,\n"
     "6 verification found a difference. Results go to stdout, everything else to stderr.";
 
 int run(int argc, char** argv) {
@@ -17,8 +18,8 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer(kFooter);
   vulcap::apps::Command chosen;
-  for (auto add : {vulcap::apps::add_caption, vulcap::apps::add_verify, vulcap::apps::add_inspect, vulcap::apps::add_devices,
-                   vulcap::apps::add_bench}) {
+  for (auto add : {vulcap::apps::add_caption, vulcap::apps::add_verify, vulcap::apps::add_inspect,
+                   vulcap::apps::add_devices, vulcap::apps::add_bench}) {
     const size_t before = app.get_subcommands({}).size();
     vulcap::apps::Command command = add(app);
     app.get_subcommands({}).at(before)->callback([&chosen, command] { chosen = command; });

@@ -18,19 +18,31 @@ std::filesystem::path embedded_model() {
 }  // namespace
 
 void ModelOptions::add_to(CLI::App& command) {
-  command.add_option("-m,--model", model, "Model folder (config.json, tokenizer.json, *.onnx or onnx/*.onnx); default: the embedded model")
+  command
+      .add_option(
+          "-m,--model", model,
+          "Model folder (config.json, tokenizer.json, *.onnx or onnx/*.onnx); default: the embedded model")
       ->envname("VULCAP_ARG_MODEL");
-  command.add_option("--device", device, "auto, cpu, vulkan, vulkan:N, name:TEXT or uuid:HEX")->envname("VULCAP_ARG_DEVICE")->capture_default_str();
-  command.add_option("--dtype", dtype, "Variant of the model files: auto, fp32, fp16, q8, int8, uint8, q4, q4f16, bnb4")
+  command.add_option("--device", device, "auto, cpu, vulkan, vulkan:N, name:TEXT or uuid:HEX")
+      ->envname("VULCAP_ARG_DEVICE")
+      ->capture_default_str();
+  command
+      .add_option("--dtype", dtype,
+                  "Variant of the model files: auto, fp32, fp16, q8, int8, uint8, q4, q4f16, bnb4")
       ->envname("VULCAP_ARG_DTYPE")
       ->capture_default_str();
-  command.add_option("-t,--threads", threads, "Threads of the CPU back end; 0: every processor this process may use")
+  command
+      .add_option("-t,--threads", threads,
+                  "Threads of the CPU back end; 0: every processor this process may use")
       ->envname("VULCAP_ARG_THREADS")
       ->check(CLI::Range(0, 1024));
-  command.add_flag("-v,--verbose", verbose, "Device, files, timings and every fallback with its reason, on stderr");
+  command.add_flag("-v,--verbose", verbose,
+                   "Device, files, timings and every fallback with its reason, on stderr");
 }
 
-std::filesystem::path ModelOptions::model_dir() const { return model.empty() ? embedded_model() : std::filesystem::path(model); }
+std::filesystem::path ModelOptions::model_dir() const {
+  return model.empty() ? embedded_model() : std::filesystem::path(model);
+}
 
 session::OpenedDevice ModelOptions::open() const {
   session::DeviceRequest request;

@@ -17,8 +17,8 @@ struct Options {
 };
 
 void print_row(const loader::VerifyRow& row) {
-  std::printf("%-44s %-26s %10.2e %10.2e  %s%s%s\n", row.subject.c_str(), row.output.c_str(), row.max_abs, row.max_rel, row.pass ? "pass" : "FAIL",
-              row.note.empty() ? "" : ": ", row.note.c_str());
+  std::printf("%-44s %-26s %10.2e %10.2e  %s%s%s\n", row.subject.c_str(), row.output.c_str(), row.max_abs,
+              row.max_rel, row.pass ? "pass" : "FAIL", row.note.empty() ? "" : ": ", row.note.c_str());
   std::fflush(stdout);
 }
 
@@ -49,10 +49,13 @@ int run(const Options& options) {
 
 Command add_verify(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("verify", "Compare a model folder with the answers in its expected/ folder");
+  CLI::App* command =
+      app.add_subcommand("verify", "Compare a model folder with the answers in its expected/ folder");
   options->model.add_to(*command);
   command->add_option("folder", options->model.model, "Model folder; the same as --model");
-  command->add_option("--format", options->format, "text or jsonl")->check(CLI::IsMember({"text", "jsonl"}))->capture_default_str();
+  command->add_option("--format", options->format, "text or jsonl")
+      ->check(CLI::IsMember({"text", "jsonl"}))
+      ->capture_default_str();
   command->add_flag("--failures", options->failures_only, "Print failed rows only");
   return [options] { return run(*options); };
 }

@@ -8,7 +8,9 @@
 namespace vulcap::loader {
 namespace {
 
-[[noreturn]] void invalid(const std::string& message) { throw core::Error(core::ErrorCode::kInvalidModel, message); }
+[[noreturn]] void invalid(const std::string& message) {
+  throw core::Error(core::ErrorCode::kInvalidModel, message);
+}
 
 // "past_key_values.3.key" and "present.3.key" -> "3.key"
 std::string cache_key(const std::string& name) {
@@ -37,7 +39,8 @@ session::DecoderRoles find_decoder_roles(const graph::Graph& graph) {
       roles.use_cache = value.name;
     } else if (value.name.starts_with("past")) {
       const auto present = presents.find(cache_key(value.name));
-      if (present == presents.end()) invalid("the decoder's input '" + value.name + "' has no matching present output");
+      if (present == presents.end())
+        invalid("the decoder's input '" + value.name + "' has no matching present output");
       roles.cache.emplace_back(value.name, present->second);
     } else {
       invalid("the decoder's input '" + value.name + "' has no known role");

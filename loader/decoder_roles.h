@@ -6,8 +6,9 @@
 
 namespace vulcap::loader {
 
-// For decoders with cross-attention. `cache` stays empty for a decoder without past. Throws core::Error(kInvalidModel) naming
-// the input that is missing or has no known role, or a past without present.
+// For decoders with cross-attention. `cache` stays empty for a decoder without past. Throws
+// core::Error(kInvalidModel) naming the input that is missing or has no known role, or a past without
+// present.
 session::DecoderRoles find_decoder_roles(const graph::Graph& graph);
 
 }  // namespace vulcap::loader

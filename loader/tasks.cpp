@@ -9,7 +9,8 @@ namespace {
 
 struct Family {
   std::string_view model_type;
-  std::unique_ptr<Captioner> (*load)(const std::filesystem::path&, const nlohmann::json&, session::Device&, const LoadOptions&);
+  std::unique_ptr<Captioner> (*load)(const std::filesystem::path&, const nlohmann::json&, session::Device&,
+                                     const LoadOptions&);
 };
 
 constexpr Family kCaptionFamilies[] = {
@@ -18,19 +19,24 @@ constexpr Family kCaptionFamilies[] = {
 
 }  // namespace
 
-std::unique_ptr<Captioner> load_captioner(const std::filesystem::path& dir, session::Device& device, const LoadOptions& options) {
+std::unique_ptr<Captioner> load_captioner(const std::filesystem::path& dir, session::Device& device,
+                                          const LoadOptions& options) {
   if (!std::filesystem::is_directory(dir)) {
-    throw core::Error(core::ErrorCode::kInvalidModel, dir.string() + ": not a folder; -m takes a model folder with config.json and onnx files");
+    throw core::Error(
+        core::ErrorCode::kInvalidModel,
+        dir.string() + ": not a folder; -m takes a model folder with config.json and onnx files");
   }
   const nlohmann::json config = read_json_object(dir / "config.json");
-  const std::string type = config.contains("model_type") && config["model_type"].is_string() ? config["model_type"].get<std::string>() : "";
+  const std::string type = config.contains("model_type") && config["model_type"].is_string()
+                               ? config["model_type"].get<std::string>()
+                               : "";
   std::string known;
   for (const Family& family : kCaptionFamilies) {
     if (family.model_type == type) return family.load(dir, config, device, options);
     known += (known.empty() ? "" : ", ") + std::string(family.model_type);
   }
-  throw core::Error(core::ErrorCode::kInvalidModel,
-                    (dir / "config.json").string() + ": model_type '" + type + "' cannot caption here; supported: " + known);
+  throw core::Error(core::ErrorCode::kInvalidModel, (dir / "config.json").string() + ": model_type '" + type +
+                                                        "' cannot caption here; supported: " + known);
 }
 
 }  // namespace vulcap::loader

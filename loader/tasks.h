@@ -1,4 +1,5 @@
-// Task objects: a model folder becomes something that answers. One kind of object a task, one file a model family behind it.
+// Task objects: a model folder becomes something that answers. One kind of object a task, one file a model
+// family behind it.
 #pragma once
 
 #include <filesystem>
@@ -27,11 +28,11 @@ struct LoadOptions {
 // Seconds.
 struct CaptionTiming {
   double preprocess = 0;
-  double encode = 0;         // encoder and everything that depends on its output alone
-  double prefill = 0;        // the prompt
+  double encode = 0;          // encoder and everything that depends on its output alone
+  double prefill = 0;         // the prompt
   std::vector<double> steps;  // one a token
   double detokenize = 0;
-  double total = 0;          // from the decoded image to the text
+  double total = 0;  // from the decoded image to the text
 };
 
 struct Caption {
@@ -51,13 +52,17 @@ class Captioner {
   virtual ~Captioner() = default;
 
   // The folder's settings with `flags` over them; lines for fields that are not honoured go to `warnings`.
-  virtual generate::GenerationConfig generation_config(const GenerationFlags& flags, std::vector<std::string>& warnings) const = 0;
+  virtual generate::GenerationConfig generation_config(const GenerationFlags& flags,
+                                                       std::vector<std::string>& warnings) const = 0;
   // `on_text` receives pieces of the caption as they come (greedy only); may be empty. Throws core::Error.
   virtual CaptionResult caption(const image::Image& image, const generate::GenerationConfig& config,
                                 const std::function<void(const std::string&)>& on_text = {}) = 0;
   // The same from ready pixel values f32[3, height, width].
-  virtual CaptionResult caption_pixels(const image::PixelValues& pixels, const generate::GenerationConfig& config,
+  virtual CaptionResult caption_pixels(const image::PixelValues& pixels,
+                                       const generate::GenerationConfig& config,
                                        const std::function<void(const std::string&)>& on_text = {}) = 0;
+  // Makes plans and uploads weights, so that the first caption takes no longer than the next. Runs nothing.
+  virtual void prepare(const generate::GenerationConfig& config) = 0;
   // Runs the image encoder alone, and what depends on its output alone; the result stays on the device.
   virtual void encode(const image::PixelValues& pixels) = 0;
   // Height and width of the pixel values that the folder's settings produce from a square image.
@@ -65,11 +70,13 @@ class Captioner {
   // Files in use, "role: path (dtype)", and remarks about the folder's settings.
   virtual std::vector<std::string> description() const = 0;
   virtual std::vector<std::string> warnings() const = 0;
-  // Kernel calls that the device left to the CPU in the plans made so far, "kernel: reason", with how many calls.
+  // Kernel calls that the device left to the CPU in the plans made so far, "kernel: reason", with how many
+  // calls.
   virtual std::vector<std::pair<std::string, int>> fallbacks() const = 0;
 };
 
 // Reads config.json for the family. Throws core::Error(kInvalidModel) for a folder that cannot be used.
-std::unique_ptr<Captioner> load_captioner(const std::filesystem::path& dir, session::Device& device, const LoadOptions& options);
+std::unique_ptr<Captioner> load_captioner(const std::filesystem::path& dir, session::Device& device,
+                                          const LoadOptions& options);
 
 }  // namespace vulcap::loader

@@ -51,8 +51,8 @@ double difference(double a, double b) {
 
 void compare(const core::Tensor& got, const core::Tensor& want, double allowed, VerifyRow& row) {
   if (got.dtype() != want.dtype() || got.shape() != want.shape()) {
-    row.note = "got " + std::string(core::dtype_name(got.dtype())) + core::shape_text(got.shape()) + ", expected " +
-               std::string(core::dtype_name(want.dtype())) + core::shape_text(want.shape());
+    row.note = "got " + std::string(core::dtype_name(got.dtype())) + core::shape_text(got.shape()) +
+               ", expected " + std::string(core::dtype_name(want.dtype())) + core::shape_text(want.shape());
     return;
   }
   double low = std::numeric_limits<double>::infinity();
@@ -68,12 +68,14 @@ void compare(const core::Tensor& got, const core::Tensor& want, double allowed, 
   row.pass = core::dtype_is_float(want.dtype()) ? row.max_rel <= allowed : row.max_abs == 0;
 }
 
-void verify_set(session::Session& session, const fs::path& set, double allowed, const std::string& subject, const OnRow& on_row) {
+void verify_set(session::Session& session, const fs::path& set, double allowed, const std::string& subject,
+                const OnRow& on_row) {
   VerifyRow row;
   row.subject = subject;
   try {
     const auto expected = read_set(set, "output_");
-    if (expected.empty()) throw core::Error(core::ErrorCode::kInvalidModel, set.string() + " holds no output_*.pb");
+    if (expected.empty())
+      throw core::Error(core::ErrorCode::kInvalidModel, set.string() + " holds no output_*.pb");
     const auto outputs = session.run(read_set(set, "input_"));
     for (const auto& [name, want] : expected) {
       VerifyRow item = row;
@@ -92,7 +94,8 @@ void verify_set(session::Session& session, const fs::path& set, double allowed, 
   }
 }
 
-void verify_graph(const OnnxFile& file, const fs::path& sets, session::Device& device, const VerifyOptions& options, const OnRow& on_row) {
+void verify_graph(const OnnxFile& file, const fs::path& sets, session::Device& device,
+                  const VerifyOptions& options, const OnRow& on_row) {
   const std::string stem = file.path.stem().string();
   try {
     session::Session session(device, onnx::load_graph(file.path), options.load.passes);
@@ -115,7 +118,8 @@ bool wanted(const std::string& dtype, const LoadOptions& load) {
   return std::find(choices.begin(), choices.end(), dtype) != choices.end();
 }
 
-int verify_graphs(const fs::path& dir, session::Device& device, const VerifyOptions& options, const OnRow& on_row) {
+int verify_graphs(const fs::path& dir, session::Device& device, const VerifyOptions& options,
+                  const OnRow& on_row) {
   std::map<std::string, OnnxFile> files;
   for (const OnnxFile& file : list_onnx_files(dir)) files.emplace(file.path.stem().string(), file);
   int graphs = 0;
@@ -150,21 +154,26 @@ fs::path find_image(const fs::path& dir, const std::string& name) {
   for (const fs::path& folder : {dir / "expected" / "images", fs::absolute(dir).parent_path() / "images"}) {
     if (fs::exists(folder / name)) return folder / name;
   }
-  throw core::Error(core::ErrorCode::kInvalidModel, "image '" + name + "' is neither in expected/images nor in ../images");
+  throw core::Error(core::ErrorCode::kInvalidModel,
+                    "image '" + name + "' is neither in expected/images nor in ../images");
 }
 
-void compare_captions(const CaptionResult& result, const nlohmann::json& expected, double atol, VerifyRow& row) {
+void compare_captions(const CaptionResult& result, const nlohmann::json& expected, double atol,
+                      VerifyRow& row) {
   const auto& sequences = expected.at("sequences");
   const nlohmann::json texts = expected.value("texts", nlohmann::json::array());
   const nlohmann::json scores = expected.value("sequences_scores", nlohmann::json::array());
   if (sequences.size() != result.captions.size()) {
-    row.note = "got " + std::to_string(result.captions.size()) + " captions, expected " + std::to_string(sequences.size());
+    row.note = "got " + std::to_string(result.captions.size()) + " captions, expected " +
+               std::to_string(sequences.size());
     return;
   }
   for (size_t i = 0; i < result.captions.size(); ++i) {
     const Caption& caption = result.captions[i];
-    if (nlohmann::json(caption.ids) != sequences[i]) row.note = "ids " + nlohmann::json(caption.ids).dump() + ", expected " + sequences[i].dump();
-    if (i < texts.size() && caption.text != texts[i].get<std::string>() && row.note.empty()) row.note = "text '" + caption.text + "', expected " + texts[i].dump();
+    if (nlohmann::json(caption.ids) != sequences[i])
+      row.note = "ids " + nlohmann::json(caption.ids).dump() + ", expected " + sequences[i].dump();
+    if (i < texts.size() && caption.text != texts[i].get<std::string>() && row.note.empty())
+      row.note = "text '" + caption.text + "', expected " + texts[i].dump();
     if (i >= scores.size()) continue;
     const double want = scores[i].get<double>();
     row.max_abs = std::max(row.max_abs, difference(caption.score.value_or(std::nanf("")), want));
@@ -174,7 +183,8 @@ void compare_captions(const CaptionResult& result, const nlohmann::json& expecte
   row.pass = row.note.empty();
 }
 
-int verify_pipeline(const fs::path& dir, session::Device& device, const VerifyOptions& options, const OnRow& on_row) {
+int verify_pipeline(const fs::path& dir, session::Device& device, const VerifyOptions& options,
+                    const OnRow& on_row) {
   const fs::path path = dir / "expected" / "pipeline.json";
   if (!fs::exists(path)) return 0;
   const nlohmann::json pipeline = read_json_object(path);
@@ -187,7 +197,8 @@ int verify_pipeline(const fs::path& dir, session::Device& device, const VerifyOp
       row.subject = "pipeline/" + item.at("name").get<std::string>();
       row.output = item.at("input").at("image").get<std::string>();
       std::vector<std::string> warnings;
-      const auto config = captioner->generation_config(flags_of(item.value("params", nlohmann::json::object())), warnings);
+      const auto config =
+          captioner->generation_config(flags_of(item.value("params", nlohmann::json::object())), warnings);
       const auto result = captioner->caption(image::decode_file(find_image(dir, row.output)), config);
       compare_captions(result, item.at("expected"), item.value("atol", 1e-3), row);
     } catch (const core::Error& error) {
@@ -206,11 +217,14 @@ void verify(const fs::path& dir, session::Device& device, const VerifyOptions& o
     if (options.graphs) subjects += verify_graphs(dir, device, options, on_row);
     if (options.pipeline) subjects += verify_pipeline(dir, device, options, on_row);
   } catch (const nlohmann::json::exception& error) {
-    throw core::Error(core::ErrorCode::kInvalidModel, (dir / "expected" / "pipeline.json").string() + ": " + error.what());
+    throw core::Error(core::ErrorCode::kInvalidModel,
+                      (dir / "expected" / "pipeline.json").string() + ": " + error.what());
   }
   if (subjects == 0) {
     throw core::Error(core::ErrorCode::kInvalidModel,
-                      dir.string() + " has nothing to verify: no expected/graphs/*/test_data_set_* for its graphs and no expected/pipeline.json");
+                      dir.string() +
+                          " has nothing to verify: no expected/graphs/*/test_data_set_* for its graphs and "
+                          "no expected/pipeline.json");
   }
 }
 

@@ -1,4 +1,5 @@
-// Compares a model folder with its own expected/ folder: test data sets of single graphs and end-to-end pipeline cases.
+// Compares a model folder with its own expected/ folder: test data sets of single graphs and end-to-end
+// pipeline cases.
 #pragma once
 
 #include <filesystem>
@@ -14,22 +15,24 @@ struct VerifyRow {
   std::string subject;  // "encoder_model/0" or "pipeline/greedy"
   std::string output;   // graph output or image name
   double max_abs = 0;   // largest absolute difference
-  double max_rel = 0;   // the same as a share of the expected output's range (graphs) or of the score (pipelines)
+  double max_rel =
+      0;  // the same as a share of the expected output's range (graphs) or of the score (pipelines)
   bool pass = false;
-  std::string note;     // why it failed
+  std::string note;  // why it failed
 };
 
 struct VerifyOptions {
-  LoadOptions load;           // dtype: only graphs of that variant, "auto": all of them
+  LoadOptions load;  // dtype: only graphs of that variant, "auto": all of them
   bool graphs = true;
   bool pipeline = true;
 };
 
-// Calls `on_row` for every comparison as it is made. Throws core::Error(kInvalidModel) when the folder has nothing to verify.
-// A graph that cannot run is a failed row, not an exception.
+// Calls `on_row` for every comparison as it is made. Throws core::Error(kInvalidModel) when the folder has
+// nothing to verify. A graph that cannot run is a failed row, not an exception.
 //
-// Tolerances are shares of the expected output's range (largest minus smallest, at least 1e-3): 1e-4 for fp32 files, 1e-2 for
-// fp16; integers and booleans must be equal; ids and texts of pipelines identical, scores within the case's atol.
+// Tolerances are shares of the expected output's range (largest minus smallest, at least 1e-3): 1e-4 for fp32
+// files, 1e-2 for fp16; integers and booleans must be equal; ids and texts of pipelines identical, scores
+// within the case's atol.
 void verify(const std::filesystem::path& dir, session::Device& device, const VerifyOptions& options,
             const std::function<void(const VerifyRow&)>& on_row);
 

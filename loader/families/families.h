@@ -10,7 +10,8 @@
 namespace vulcap::loader {
 
 // ViT-GPT2 and every other encoder-decoder of an image encoder and a text decoder with cross-attention.
-std::unique_ptr<Captioner> load_vision_encoder_decoder(const std::filesystem::path& dir, const nlohmann::json& config,
-                                                       session::Device& device, const LoadOptions& options);
+std::unique_ptr<Captioner> load_vision_encoder_decoder(const std::filesystem::path& dir,
+                                                       const nlohmann::json& config, session::Device& device,
+                                                       const LoadOptions& options);
 
 }  // namespace vulcap::loader

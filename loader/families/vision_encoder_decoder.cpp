@@ -1,5 +1,6 @@
-// Vision encoder-decoder (ViT-GPT2): pixel_values -> hidden states -> tokens by cross-attention. Follows transformers 4.57
-// VisionEncoderDecoderModel.generate and ViTImageProcessor; files in optimum's and the onnx-community layout.
+// Vision encoder-decoder (ViT-GPT2): pixel_values -> hidden states -> tokens by cross-attention. Follows
+// transformers 4.57 VisionEncoderDecoderModel.generate and ViTImageProcessor; files in optimum's and the
+// onnx-community layout.
 #include <algorithm>
 #include <chrono>
 #include <fstream>
@@ -26,7 +27,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
 
 std::optional<std::string> read_text(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -38,17 +41,20 @@ std::optional<std::string> read_text(const std::filesystem::path& path) {
 
 class VisionEncoderDecoder : public Captioner {
  public:
-  VisionEncoderDecoder(const std::filesystem::path& dir, const nlohmann::json& config, session::Device& device, const LoadOptions& options)
+  VisionEncoderDecoder(const std::filesystem::path& dir, const nlohmann::json& config,
+                       session::Device& device, const LoadOptions& options)
       : dir_(dir), tokenizer_(tokenizer::Tokenizer::load(dir)), device_(device) {
     const auto preprocessor = dir / "preprocessor_config.json";
-    preprocess_ = image::parse_preprocess_config(read_json_object(preprocessor), preprocessor.string(), "ViTImageProcessor");
+    preprocess_ = image::parse_preprocess_config(read_json_object(preprocessor), preprocessor.string(),
+                                                 "ViTImageProcessor");
     sources_.generation_config_json = read_text(dir / "generation_config.json");
     sources_.config_json = config.dump();
     if (config.contains("decoder") && config["decoder"].is_object()) read_decoder_config(config["decoder"]);
     load_graphs(options);
   }
 
-  generate::GenerationConfig generation_config(const GenerationFlags& flags, std::vector<std::string>& warnings) const override {
+  generate::GenerationConfig generation_config(const GenerationFlags& flags,
+                                               std::vector<std::string>& warnings) const override {
     GenerationSources sources = sources_;
     sources.flags = flags;
     LoadedGenerationConfig loaded = load_generation_config(sources);
@@ -61,6 +67,7 @@ class VisionEncoderDecoder : public Captioner {
 
   CaptionResult caption_pixels(const image::PixelValues& pixels, const generate::GenerationConfig& config,
                                const std::function<void(const std::string&)>& on_text) override;
+  void prepare(const generate::GenerationConfig& config) override;
   void encode(const image::PixelValues& pixels) override;
   std::pair<int, int> input_size() const override;
 
@@ -84,7 +91,8 @@ class VisionEncoderDecoder : public Captioner {
 
   void load_graphs(const LoadOptions& options) {
     const Seq2SeqFiles files = find_vision_encoder_decoder(dir_, options.dtype);
-    encoder_ = std::make_unique<session::Session>(device_, onnx::load_graph(files.encoder.path), options.passes);
+    encoder_ =
+        std::make_unique<session::Session>(device_, onnx::load_graph(files.encoder.path), options.passes);
     describe("encoder", files.encoder);
     if (options.encoder_only) return;
     // A decoder that takes a past also answers for the first token: its past is then empty.
@@ -101,14 +109,16 @@ class VisionEncoderDecoder : public Captioner {
     make_decoder(std::move(graph), std::move(roles), options, with_past.has_value());
   }
 
-  void make_decoder(graph::Graph graph, session::DecoderRoles roles, const LoadOptions& options, bool cached) {
+  void make_decoder(graph::Graph graph, session::DecoderRoles roles, const LoadOptions& options,
+                    bool cached) {
     if (cached) {
       decoder_ = std::make_unique<session::CachedDecoder>(device_, graph, roles, options.passes);
       uncached_ = [this, graph, roles, passes = options.passes] {
         decoder_ = std::make_unique<session::UncachedDecoder>(device_, graph, roles, passes);
       };
     } else {
-      decoder_ = std::make_unique<session::UncachedDecoder>(device_, std::move(graph), std::move(roles), options.passes);
+      decoder_ = std::make_unique<session::UncachedDecoder>(device_, std::move(graph), std::move(roles),
+                                                            options.passes);
     }
   }
 
@@ -116,8 +126,10 @@ class VisionEncoderDecoder : public Captioner {
     description_.push_back(role + ": " + file.path.string() + " (" + file.dtype + ")");
   }
 
-  void start_decoder(const session::EncoderOutput& states);
-  generate::Hooks make_hooks(const generate::GenerationConfig& config, const std::function<void(const std::string&)>& on_text,
+  session::EncoderOutput prepare_encoder(const image::PixelValues& pixels);
+  void with_or_without_cache(const std::function<void()>& action);
+  generate::Hooks make_hooks(const generate::GenerationConfig& config,
+                             const std::function<void(const std::string&)>& on_text,
                              tokenizer::StreamDecoder& stream) const;
   int64_t start_token(const generate::GenerationConfig& config) const;
   int64_t reserve_positions(const generate::GenerationConfig& config) const;
@@ -141,7 +153,8 @@ class VisionEncoderDecoder::Steps : public generate::StepModel {
  public:
   Steps(VisionEncoderDecoder& model, CaptionTiming& timing) : model_(model), timing_(timing) {}
 
-  std::span<const float> step(std::span<const int64_t> ids, int rows, int length, std::span<const int32_t> reorder) override {
+  std::span<const float> step(std::span<const int64_t> ids, int rows, int length,
+                              std::span<const int32_t> reorder) override {
     const auto begin = Clock::now();
     const auto logits = model_.decoder_->step(ids, rows, length, reorder);
     if (first_) {
@@ -160,56 +173,78 @@ class VisionEncoderDecoder::Steps : public generate::StepModel {
   bool first_ = true;
 };
 
-void VisionEncoderDecoder::encode(const image::PixelValues& pixels) {
+session::EncoderOutput VisionEncoderDecoder::prepare_encoder(const image::PixelValues& pixels) {
   const graph::Graph& graph = encoder_->graph();
   const std::string input = graph.value(graph.inputs.at(0)).name;
   const core::Tensor tensor(core::DType::kF32, {1, pixels.channels, pixels.height, pixels.width},
                             std::as_bytes(std::span(pixels.data)), nullptr, false);
   encoder_program_ = &encoder_->prepare({{input, tensor}});
-  encoder_program_->run();
   const std::string output = graph.value(graph.outputs.at(0)).name;
   const plan::External& slot = encoder_program_->plan().externals[encoder_program_->plan().external(output)];
   core::Shape shape;
   for (const core::Dim& dim : slot.shape) shape.push_back(dim.value());
-  if (decoder_) start_decoder({encoder_program_->buffer(output), slot.dtype, std::move(shape)});
+  return {encoder_program_->buffer(output), slot.dtype, std::move(shape)};
 }
 
-// A graph that uses its cache in a way the in-place form cannot express is run without cache: slower, the same answers.
-void VisionEncoderDecoder::start_decoder(const session::EncoderOutput& states) {
+void VisionEncoderDecoder::prepare(const generate::GenerationConfig& config) {
+  const auto [height, width] = input_size();
+  const image::PixelValues blank{std::vector<float>(size_t(3) * size_t(height) * size_t(width)), 3, height,
+                                 width};
+  const session::EncoderOutput states = prepare_encoder(blank);
+  if (!decoder_) return;
+  decoder_->reserve(reserve_positions(config));
+  with_or_without_cache([&] { decoder_->prepare(states, int(config.num_beams)); });
+}
+
+void VisionEncoderDecoder::encode(const image::PixelValues& pixels) {
+  const session::EncoderOutput states = prepare_encoder(pixels);
+  encoder_program_->run();
+  if (decoder_) with_or_without_cache([&] { decoder_->start(states); });
+}
+
+// A graph that uses its cache in a way the in-place form cannot express is run without cache: slower, the
+// same answers.
+void VisionEncoderDecoder::with_or_without_cache(const std::function<void()>& action) {
   try {
-    decoder_->start(states);
+    action();
   } catch (const ops::NeedsStaticShape& error) {
     if (!uncached_) throw;
     remarks_.push_back("the decoder runs without its key/value cache, which is slow: " + error.message());
     uncached_();
     uncached_ = nullptr;
-    decoder_->start(states);
+    action();
   }
 }
 
 int64_t VisionEncoderDecoder::start_token(const generate::GenerationConfig& config) const {
   if (config.decoder_start_token_id) return *config.decoder_start_token_id;
   if (config.bos_token_id) return *config.bos_token_id;
-  throw core::Error(core::ErrorCode::kInvalidModel,
-                    dir_.string() + ": neither generation_config.json nor config.json names decoder_start_token_id or bos_token_id");
+  throw core::Error(
+      core::ErrorCode::kInvalidModel,
+      dir_.string() +
+          ": neither generation_config.json nor config.json names decoder_start_token_id or bos_token_id");
 }
 
 int64_t VisionEncoderDecoder::reserve_positions(const generate::GenerationConfig& config) const {
   std::vector<std::string> unused;
   const int64_t wanted = generate::resolve_lengths(config, 1, unused).max;
   if (positions_ > 0 && wanted > positions_) {
-    throw core::Error(core::ErrorCode::kUsage, "a caption of up to " + std::to_string(wanted) + " tokens is longer than the decoder's " +
-                                                   std::to_string(positions_) + " positions; ask for fewer with --max-new-tokens");
+    throw core::Error(core::ErrorCode::kUsage, "a caption of up to " + std::to_string(wanted) +
+                                                   " tokens is longer than the decoder's " +
+                                                   std::to_string(positions_) +
+                                                   " positions; ask for fewer with --max-new-tokens");
   }
   return wanted;
 }
 
 std::pair<int, int> VisionEncoderDecoder::input_size() const {
-  const image::PixelValues sample = image::preprocess({32, 32, std::vector<uint8_t>(32 * 32 * 3)}, preprocess_);
+  const image::PixelValues sample =
+      image::preprocess({32, 32, std::vector<uint8_t>(32 * 32 * 3)}, preprocess_);
   return {sample.height, sample.width};
 }
 
-CaptionResult VisionEncoderDecoder::caption(const image::Image& image, const generate::GenerationConfig& config,
+CaptionResult VisionEncoderDecoder::caption(const image::Image& image,
+                                            const generate::GenerationConfig& config,
                                             const std::function<void(const std::string&)>& on_text) {
   const auto begin = Clock::now();
   const image::PixelValues pixels = image::preprocess(image, preprocess_);
@@ -220,7 +255,8 @@ CaptionResult VisionEncoderDecoder::caption(const image::Image& image, const gen
   return result;
 }
 
-CaptionResult VisionEncoderDecoder::caption_pixels(const image::PixelValues& pixels, const generate::GenerationConfig& config,
+CaptionResult VisionEncoderDecoder::caption_pixels(const image::PixelValues& pixels,
+                                                   const generate::GenerationConfig& config,
                                                    const std::function<void(const std::string&)>& on_text) {
   CaptionResult result;
   const auto begin = Clock::now();
@@ -235,7 +271,8 @@ CaptionResult VisionEncoderDecoder::caption_pixels(const image::PixelValues& pix
   if (on_text) on_text(stream.finish());
   const auto text_begin = Clock::now();
   for (const generate::Sequence& sequence : sequences.at(0)) {
-    result.captions.push_back({tokenizer_.decode(std::span<const int64_t>(sequence.ids)), sequence.ids, sequence.score});
+    result.captions.push_back(
+        {tokenizer_.decode(std::span<const int64_t>(sequence.ids)), sequence.ids, sequence.score});
   }
   result.timing.detokenize = seconds_since(text_begin);
   result.timing.total = seconds_since(begin);
@@ -254,7 +291,8 @@ generate::Hooks VisionEncoderDecoder::make_hooks(const generate::GenerationConfi
   if (!config.stop_strings.empty()) {
     hooks.stop_when = [this, stops = config.stop_strings](std::span<const int64_t> ids) {
       const std::string text = tokenizer_.decode(ids);
-      return std::any_of(stops.begin(), stops.end(), [&](const std::string& stop) { return text.ends_with(stop); });
+      return std::any_of(stops.begin(), stops.end(),
+                         [&](const std::string& stop) { return text.ends_with(stop); });
     };
   }
   return hooks;
@@ -264,7 +302,8 @@ std::vector<std::pair<std::string, int>> VisionEncoderDecoder::fallbacks() const
   std::map<std::string, int> counts;
   auto add = [&](const plan::Plan* plan) {
     for (size_t i = 0; plan != nullptr && i < plan->calls.size(); ++i) {
-      if (plan->on_host[i]) ++counts[std::string(ops::kernels()[plan->calls[i].kernel].name) + ": " + plan->reasons[i]];
+      if (plan->on_host[i])
+        ++counts[std::string(ops::kernels()[plan->calls[i].kernel].name) + ": " + plan->reasons[i]];
     }
   };
   add(encoder_program_ != nullptr ? &encoder_program_->plan() : nullptr);
@@ -274,8 +313,9 @@ std::vector<std::pair<std::string, int>> VisionEncoderDecoder::fallbacks() const
 
 }  // namespace
 
-std::unique_ptr<Captioner> load_vision_encoder_decoder(const std::filesystem::path& dir, const nlohmann::json& config,
-                                                       session::Device& device, const LoadOptions& options) {
+std::unique_ptr<Captioner> load_vision_encoder_decoder(const std::filesystem::path& dir,
+                                                       const nlohmann::json& config, session::Device& device,
+                                                       const LoadOptions& options) {
   return std::make_unique<VisionEncoderDecoder>(dir, config, device, options);
 }
 

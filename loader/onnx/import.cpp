@@ -99,7 +99,9 @@ class GraphImporter {
     return id;
   }
 
-  bool knows(const std::string& name) const { return ids_.count(name) || (outer_ != nullptr && outer_->knows(name)); }
+  bool knows(const std::string& name) const {
+    return ids_.count(name) || (outer_ != nullptr && outer_->knows(name));
+  }
 
   // A value of this graph, or one captured from an enclosing graph.
   ValueId read(const std::string& name) {
@@ -120,9 +122,11 @@ class GraphImporter {
     return found != scope.end() ? found->second : prefix + name;
   }
 
-  void add(const NodeDef& def, const std::map<std::string, int64_t>& opsets, const Scope& scope, const std::string& prefix, int depth) {
+  void add(const NodeDef& def, const std::map<std::string, int64_t>& opsets, const Scope& scope,
+           const std::string& prefix, int depth) {
     for (const Function& function : model_.functions) {
-      if (function.name == def.op_type && normal_domain(function.domain) == normal_domain(def.domain) && function.overload == def.overload) {
+      if (function.name == def.op_type && normal_domain(function.domain) == normal_domain(def.domain) &&
+          function.overload == def.overload) {
         return inline_function(function, def, scope, prefix, depth);
       }
     }
@@ -136,7 +140,8 @@ class GraphImporter {
     node.name = def.name.empty() && !def.outputs.empty() ? def.outputs[0] : def.name;
     for (const std::string& in : def.inputs) node.inputs.push_back(read(resolve(scope, prefix, in)));
     for (const Attribute& attribute : def.attributes) set_attribute(node, attribute, scope, prefix);
-    modernise(node, version, [&](Tensor tensor) { return graph_.add_constant(node.name + "/operand", std::move(tensor)); });
+    modernise(node, version,
+              [&](Tensor tensor) { return graph_.add_constant(node.name + "/operand", std::move(tensor)); });
     const size_t outputs = std::min(def.outputs.size(), node.is("Identity") ? size_t(1) : def.outputs.size());
     node.outputs.clear();
     for (size_t i = 0; i < outputs; ++i) {
@@ -160,7 +165,8 @@ class GraphImporter {
       return std::string(core::dtype_name(graph_.value(known->second).dtype));
     }
     const auto& infos = model_.graph.value_infos;
-    const auto info = std::find_if(infos.begin(), infos.end(), [&](const ValueInfo& item) { return item.name == name; });
+    const auto info =
+        std::find_if(infos.begin(), infos.end(), [&](const ValueInfo& item) { return item.name == name; });
     return info == infos.end() ? "dtype not stated" : std::string(core::dtype_name(info->dtype));
   }
 
@@ -178,8 +184,11 @@ class GraphImporter {
   }
 
   // Captured values become further inputs of the node; the subgraph's captures name those inputs.
-  void set_subgraph(Node& node, const std::string& name, const GraphDef& def, const Scope& scope, const std::string& prefix) {
-    if (!prefix.empty()) throw Error(ErrorCode::kInvalidModel, "a subgraph inside a function is not supported (node '" + node.name + "')");
+  void set_subgraph(Node& node, const std::string& name, const GraphDef& def, const Scope& scope,
+                    const std::string& prefix) {
+    if (!prefix.empty())
+      throw Error(ErrorCode::kInvalidModel,
+                  "a subgraph inside a function is not supported (node '" + node.name + "')");
     (void)scope;
     GraphImporter importer(model_, report_, this);
     Graph sub = importer.run(def);
@@ -191,7 +200,8 @@ class GraphImporter {
   }
 
   void add_constant_node(const NodeDef& def, const Scope& scope, const std::string& prefix) {
-    if (def.outputs.empty() || def.attributes.empty()) throw Error(ErrorCode::kInvalidModel, "node '" + def.name + "' (Constant) has no value");
+    if (def.outputs.empty() || def.attributes.empty())
+      throw Error(ErrorCode::kInvalidModel, "node '" + def.name + "' (Constant) has no value");
     const AttributeValue& value = def.attributes[0].value;
     Tensor tensor;
     if (const auto* t = std::get_if<Tensor>(&value)) {
@@ -205,14 +215,17 @@ class GraphImporter {
     } else if (const auto* fs = std::get_if<std::vector<float>>(&value)) {
       tensor = Tensor::from<float>(DType::kF32, {int64_t(fs->size())}, *fs);
     } else {
-      throw Error(ErrorCode::kInvalidModel, "node '" + def.name + "' (Constant): attribute '" + def.attributes[0].name + "' is not supported");
+      throw Error(ErrorCode::kInvalidModel, "node '" + def.name + "' (Constant): attribute '" +
+                                                def.attributes[0].name + "' is not supported");
     }
     define_constant(resolve(scope, prefix, def.outputs[0]), tensor);
   }
 
   // A call is replaced by the function's nodes; inner names get a prefix that no file name has.
-  void inline_function(const Function& function, const NodeDef& call, const Scope& scope, const std::string& prefix, int depth) {
-    if (depth >= kMaxFunctionDepth) throw Error(ErrorCode::kInvalidModel, "function '" + function.name + "' calls itself");
+  void inline_function(const Function& function, const NodeDef& call, const Scope& scope,
+                       const std::string& prefix, int depth) {
+    if (depth >= kMaxFunctionDepth)
+      throw Error(ErrorCode::kInvalidModel, "function '" + function.name + "' calls itself");
     const std::string inner = prefix + function.name + "#" + std::to_string(graph_.values.size()) + "/";
     Scope names;
     for (size_t i = 0; i < function.inputs.size(); ++i) {
@@ -222,13 +235,15 @@ class GraphImporter {
       names[function.outputs[i]] = resolve(scope, prefix, call.outputs[i]);
     }
     for (NodeDef node : function.nodes) {
-      std::erase_if(node.attributes, [&](Attribute& attribute) { return !bind_attribute(attribute, function, call); });
+      std::erase_if(node.attributes,
+                    [&](Attribute& attribute) { return !bind_attribute(attribute, function, call); });
       node.name = inner + node.name;
       add(node, function.opsets, names, inner, depth + 1);
     }
   }
 
-  // Replaces a reference to the function's attribute by the call's value or the default; false when there is neither.
+  // Replaces a reference to the function's attribute by the call's value or the default; false when there is
+  // neither.
   static bool bind_attribute(Attribute& attribute, const Function& function, const NodeDef& call) {
     if (attribute.ref_attr_name.empty()) return true;
     for (const auto* list : {&call.attributes, &function.defaults}) {
@@ -253,8 +268,10 @@ void check_opset(const ModelDef& model) {
   const auto opset = model.opsets.find("");
   if (opset == model.opsets.end()) return;
   if (opset->second < kOldestOpset || opset->second > kNewestOpset) {
-    throw Error(ErrorCode::kInvalidModel, "opset " + std::to_string(opset->second) + " is outside " + std::to_string(kOldestOpset) + " to " +
-                                              std::to_string(kNewestOpset) + "; export the model again with an opset in that range");
+    throw Error(ErrorCode::kInvalidModel, "opset " + std::to_string(opset->second) + " is outside " +
+                                              std::to_string(kOldestOpset) + " to " +
+                                              std::to_string(kNewestOpset) +
+                                              "; export the model again with an opset in that range");
   }
 }
 
@@ -267,8 +284,8 @@ Graph import_graph(const ModelDef& model) {
   if (!report.operators.empty()) {
     std::string list;
     for (const auto& [name, missing] : report.operators) {
-      list += (list.empty() ? "" : ", ") + name + " (opset " + missing.opset + ", " + missing.dtype + ", " + std::to_string(missing.count) + "x, first at node '" +
-              missing.first_node + "')";
+      list += (list.empty() ? "" : ", ") + name + " (opset " + missing.opset + ", " + missing.dtype + ", " +
+              std::to_string(missing.count) + "x, first at node '" + missing.first_node + "')";
     }
     throw Error(ErrorCode::kInvalidModel, "operators that are not supported: " + list);
   }

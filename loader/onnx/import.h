@@ -1,5 +1,6 @@
-// From an ONNX file to the runtime's graph: constants become values, functions are inlined, and operators of old opsets are
-// rewritten to the form of their newest version (axes and sizes as operands), so that nothing behind this knows opsets.
+// From an ONNX file to the runtime's graph: constants become values, functions are inlined, and operators of
+// old opsets are rewritten to the form of their newest version (axes and sizes as operands), so that nothing
+// behind this knows opsets.
 #pragma once
 
 #include <filesystem>
@@ -12,8 +13,8 @@ namespace vulcap::onnx {
 inline constexpr int64_t kOldestOpset = 7;
 inline constexpr int64_t kNewestOpset = 25;
 
-// Throws core::Error(kInvalidModel); operators without support are all listed in one message with domain, opset, how often
-// they occur and the first node's name.
+// Throws core::Error(kInvalidModel); operators without support are all listed in one message with domain,
+// opset, how often they occur and the first node's name.
 graph::Graph import_graph(const ModelDef& model);
 
 // read_model and import_graph; errors begin with the path.

@@ -14,7 +14,9 @@ using graph::kNoValue;
 using graph::Node;
 using AddConstant = std::function<graph::ValueId(Tensor)>;
 
-Tensor int64_tensor(const std::vector<int64_t>& values) { return Tensor::from<int64_t>(DType::kI64, {int64_t(values.size())}, values); }
+Tensor int64_tensor(const std::vector<int64_t>& values) {
+  return Tensor::from<int64_t>(DType::kI64, {int64_t(values.size())}, values);
+}
 
 void set_input(Node& node, size_t i, graph::ValueId value) {
   if (node.inputs.size() <= i) node.inputs.resize(i + 1, kNoValue);
@@ -59,7 +61,8 @@ void modernise(Node& node, int64_t opset, const AddConstant& constant) {
     node.outputs.resize(1);
   }
   if (!node.domain.empty()) return;
-  if (opset < 13 && (node.op == "Squeeze" || node.op == "Unsqueeze" || node.op == "ReduceSum")) list_to_input(node, "axes", 1, constant);
+  if (opset < 13 && (node.op == "Squeeze" || node.op == "Unsqueeze" || node.op == "ReduceSum"))
+    list_to_input(node, "axes", 1, constant);
   if (opset < 18 && is_reduction(node)) list_to_input(node, "axes", 1, constant);
   if (opset < 13 && node.op == "Split") list_to_input(node, "split", 1, constant);
   if (opset < 10 && node.op == "Slice") slice_1_to_10(node, constant);

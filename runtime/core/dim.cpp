@@ -32,7 +32,8 @@ bool before(const std::vector<Symbol>& a, const std::vector<Symbol>& b) {
 
 bool is_name_start(char c) { return std::isalpha(static_cast<unsigned char>(c)) || c == '_' || c == '$'; }
 bool is_name_char(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == ':' || c == '/' || c == '$';
+  return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == ':' || c == '/' ||
+         c == '$';
 }
 
 class DimParser {
@@ -153,7 +154,8 @@ Dim Dim::operator*(const Dim& other) const {
   for (const Term& a : terms_) {
     for (const Term& b : other.terms_) {
       std::vector<Symbol> factors;
-      std::merge(a.factors.begin(), a.factors.end(), b.factors.begin(), b.factors.end(), std::back_inserter(factors));
+      std::merge(a.factors.begin(), a.factors.end(), b.factors.begin(), b.factors.end(),
+                 std::back_inserter(factors));
       result.add_term(std::move(factors), a.coefficient * b.coefficient);
     }
   }
@@ -166,7 +168,8 @@ std::optional<Dim> Dim::divide_by_term(const Term& divisor) const {
   auto divide_one = [&](const std::vector<Symbol>& factors, int64_t coefficient) {
     if (coefficient == 0) return true;
     if (coefficient % divisor.coefficient != 0) return false;
-    if (!std::includes(factors.begin(), factors.end(), divisor.factors.begin(), divisor.factors.end())) return false;
+    if (!std::includes(factors.begin(), factors.end(), divisor.factors.begin(), divisor.factors.end()))
+      return false;
     std::vector<Symbol> rest;
     std::set_difference(factors.begin(), factors.end(), divisor.factors.begin(), divisor.factors.end(),
                         std::back_inserter(rest));
@@ -186,7 +189,8 @@ std::optional<Dim> Dim::divide(const Dim& divisor) const {
   if (divisor.terms_.size() + (divisor.constant_ != 0) == 1) return divide_by_term(lead);
   Dim rest = *this;
   Dim quotient;
-  // Each round cancels the leading term, so the number of rounds is bounded by the number of distinct monomials.
+  // Each round cancels the leading term, so the number of rounds is bounded by the number of distinct
+  // monomials.
   for (int round = 0; round < 64 && !(rest == Dim(0)); ++round) {
     Dim head;
     head.add_term(rest.terms_.empty() ? std::vector<Symbol>{} : rest.terms_.front().factors,

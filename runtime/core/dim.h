@@ -1,4 +1,5 @@
-// A tensor dimension: an integer polynomial over named symbols, e.g. 2*batch*past + batch. Symbols stand for sizes >= 0.
+// A tensor dimension: an integer polynomial over named symbols, e.g. 2*batch*past + batch. Symbols stand for
+// sizes >= 0.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +34,8 @@ class Dim {
 
   // The quotient when `divisor` divides this polynomial exactly, else nothing.
   std::optional<Dim> divide(const Dim& divisor) const;
-  // Whether the value is >= 0 for all symbol values >= 0; false when that cannot be told from the coefficients.
+  // Whether the value is >= 0 for all symbol values >= 0; false when that cannot be told from the
+  // coefficients.
   bool provably_nonnegative() const;
 
   Dim substitute(const std::map<Symbol, int64_t>& values) const;

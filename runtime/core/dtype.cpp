@@ -13,12 +13,23 @@ struct Row {
 };
 
 constexpr std::array kRows = {
-    Row{DType::kUndefined, "undefined", 0}, Row{DType::kF32, "f32", 32},   Row{DType::kU8, "u8", 8},
-    Row{DType::kI8, "i8", 8},               Row{DType::kU16, "u16", 16},   Row{DType::kI16, "i16", 16},
-    Row{DType::kI32, "i32", 32},            Row{DType::kI64, "i64", 64},   Row{DType::kString, "string", 0},
-    Row{DType::kBool, "bool", 8},           Row{DType::kF16, "f16", 16},   Row{DType::kF64, "f64", 64},
-    Row{DType::kU32, "u32", 32},            Row{DType::kU64, "u64", 64},   Row{DType::kBF16, "bf16", 16},
-    Row{DType::kU4, "u4", 4},               Row{DType::kI4, "i4", 4},
+    Row{DType::kUndefined, "undefined", 0},
+    Row{DType::kF32, "f32", 32},
+    Row{DType::kU8, "u8", 8},
+    Row{DType::kI8, "i8", 8},
+    Row{DType::kU16, "u16", 16},
+    Row{DType::kI16, "i16", 16},
+    Row{DType::kI32, "i32", 32},
+    Row{DType::kI64, "i64", 64},
+    Row{DType::kString, "string", 0},
+    Row{DType::kBool, "bool", 8},
+    Row{DType::kF16, "f16", 16},
+    Row{DType::kF64, "f64", 64},
+    Row{DType::kU32, "u32", 32},
+    Row{DType::kU64, "u64", 64},
+    Row{DType::kBF16, "bf16", 16},
+    Row{DType::kU4, "u4", 4},
+    Row{DType::kI4, "i4", 4},
 };
 
 const Row& row_of(DType dtype) {

@@ -1,4 +1,5 @@
-// A read-only private mapping of a whole file. Errors: core::Error(kInvalidModel) naming the path and the reason.
+// A read-only private mapping of a whole file. Errors: core::Error(kInvalidModel) naming the path and the
+// reason.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +19,8 @@ class MappedFile {
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   const std::filesystem::path& path() const { return path_; }
 
-  // Tells the kernel that the whole pages inside `range` are not needed soon; a later read faults them in again.
+  // Tells the kernel that the whole pages inside `range` are not needed soon; a later read faults them in
+  // again.
   static void release_pages(std::span<const std::byte> range);
 
  private:

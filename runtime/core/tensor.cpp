@@ -13,7 +13,8 @@ size_t element_count(const Shape& shape) {
   size_t count = 1;
   for (int64_t dim : shape) {
     if (dim < 0 || __builtin_mul_overflow(count, size_t(dim), &count) || count > (size_t(1) << 46)) {
-      throw Error(ErrorCode::kInvalidModel, "tensor shape " + shape_text(shape) + " is negative or too large");
+      throw Error(ErrorCode::kInvalidModel,
+                  "tensor shape " + shape_text(shape) + " is negative or too large");
     }
   }
   return count;
@@ -34,11 +35,16 @@ Tensor::Tensor(DType dtype, Shape shape) : dtype_(dtype), shape_(std::move(shape
 
 Tensor::Tensor(DType dtype, Shape shape, std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
                bool file_backed)
-    : dtype_(dtype), shape_(std::move(shape)), owner_(std::move(owner)), view_(bytes), file_backed_(file_backed) {
+    : dtype_(dtype),
+      shape_(std::move(shape)),
+      owner_(std::move(owner)),
+      view_(bytes),
+      file_backed_(file_backed) {
   count_ = element_count(shape_);
   if (bytes.size() != dtype_bytes(dtype_, count_)) {
-    throw Error(ErrorCode::kInvalidModel, "tensor " + shape_text(shape_) + " " + std::string(dtype_name(dtype_)) +
-                                              " needs " + std::to_string(dtype_bytes(dtype_, count_)) +
+    throw Error(ErrorCode::kInvalidModel, "tensor " + shape_text(shape_) + " " +
+                                              std::string(dtype_name(dtype_)) + " needs " +
+                                              std::to_string(dtype_bytes(dtype_, count_)) +
                                               " bytes but has " + std::to_string(bytes.size()));
   }
 }

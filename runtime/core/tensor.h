@@ -1,4 +1,5 @@
-// A host tensor: dtype, concrete shape, and contiguous row-major bytes that are owned or point into a mapped file.
+// A host tensor: dtype, concrete shape, and contiguous row-major bytes that are owned or point into a mapped
+// file.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +25,8 @@ class Tensor {
   Tensor() = default;
   // Owned, zero-initialised.
   Tensor(DType dtype, Shape shape);
-  // Points at `bytes`, kept alive by `owner` (a mapped file). `file_backed` bytes may be released and faulted in again.
+  // Points at `bytes`, kept alive by `owner` (a mapped file). `file_backed` bytes may be released and faulted
+  // in again.
   Tensor(DType dtype, Shape shape, std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
          bool file_backed);
 

@@ -11,7 +11,8 @@ template <typename T>
 T get_or(const Attribute* attribute, std::string_view name, T fallback) {
   if (attribute == nullptr) return fallback;
   if (const T* value = std::get_if<T>(attribute)) return *value;
-  throw core::Error(core::ErrorCode::kInvalidModel, "attribute '" + std::string(name) + "' has an unexpected type");
+  throw core::Error(core::ErrorCode::kInvalidModel,
+                    "attribute '" + std::string(name) + "' has an unexpected type");
 }
 
 }  // namespace
@@ -25,7 +26,9 @@ int64_t Attributes::integer(std::string_view name, int64_t fallback) const {
   return get_or<int64_t>(find(name), name, fallback);
 }
 
-float Attributes::real(std::string_view name, float fallback) const { return get_or<float>(find(name), name, fallback); }
+float Attributes::real(std::string_view name, float fallback) const {
+  return get_or<float>(find(name), name, fallback);
+}
 
 std::string Attributes::text(std::string_view name, std::string fallback) const {
   return get_or<std::string>(find(name), name, std::move(fallback));
@@ -109,7 +112,8 @@ void sort_topologically(Graph& graph) {
       const ValueId in = graph.nodes[n].inputs[stack.back().second++];
       const int32_t from = in == kNoValue ? -1 : uses.producer[size_t(in)];
       if (from < 0 || mark[size_t(from)] == kDone) continue;
-      if (mark[size_t(from)] == kOpen) throw core::Error(core::ErrorCode::kInvalidModel, "the graph has a cycle");
+      if (mark[size_t(from)] == kOpen)
+        throw core::Error(core::ErrorCode::kInvalidModel, "the graph has a cycle");
       mark[size_t(from)] = kOpen;
       stack.emplace_back(size_t(from), 0);
     }
@@ -137,7 +141,8 @@ void check(const Graph& graph) {
   }
   auto require = [&](ValueId id, const std::string& reader) {
     if (id == kNoValue || definitions[size_t(id)] == 1) return;
-    const char* problem = definitions[size_t(id)] == 0 ? "' that nothing produces" : "' that is produced twice";
+    const char* problem =
+        definitions[size_t(id)] == 0 ? "' that nothing produces" : "' that is produced twice";
     throw core::Error(core::ErrorCode::kInvalidModel, reader + " reads '" + graph.value(id).name + problem);
   };
   for (const Node& node : graph.nodes) {

@@ -25,14 +25,15 @@ inline constexpr ValueId kNoValue = -1;  // an optional operand that is absent
 
 struct Graph;
 
-using Attribute = std::variant<int64_t, float, std::string, core::Tensor, std::vector<int64_t>, std::vector<float>,
-                               std::vector<std::string>, std::shared_ptr<const Graph>>;
+using Attribute = std::variant<int64_t, float, std::string, core::Tensor, std::vector<int64_t>,
+                               std::vector<float>, std::vector<std::string>, std::shared_ptr<const Graph>>;
 
 class Attributes {
  public:
   bool has(std::string_view name) const { return find(name) != nullptr; }
   void set(std::string name, Attribute value) { map_.insert_or_assign(std::move(name), std::move(value)); }
-  // Each returns the fallback when the attribute is absent and throws Error(kInvalidModel) when its type is another.
+  // Each returns the fallback when the attribute is absent and throws Error(kInvalidModel) when its type is
+  // another.
   int64_t integer(std::string_view name, int64_t fallback) const;
   float real(std::string_view name, float fallback) const;
   std::string text(std::string_view name, std::string fallback) const;
@@ -52,9 +53,9 @@ struct AffineIndex {
 
 // What is known of a value's content without running anything.
 struct Fact {
-  std::optional<std::vector<Dim>> ints;   // all elements of an integer value of rank 0 or 1
-  std::optional<double> splat;            // every element is this number
-  std::optional<AffineIndex> affine;      // integer value that is affine in its own index
+  std::optional<std::vector<Dim>> ints;     // all elements of an integer value of rank 0 or 1
+  std::optional<double> splat;              // every element is this number
+  std::optional<AffineIndex> affine;        // integer value that is affine in its own index
   std::optional<AffineIndex> at_most_zero;  // bool value: true where this affine form is <= 0
 };
 
@@ -64,7 +65,8 @@ struct Value {
   std::optional<SymShape> shape;
   std::optional<core::Tensor> constant;
   Fact fact;
-  // > 0: axis 2 of this [batch, heads, length, width] value is stored with room for so many positions (key/value cache).
+  // > 0: axis 2 of this [batch, heads, length, width] value is stored with room for so many positions
+  // (key/value cache).
   int64_t capacity = 0;
 };
 
@@ -76,7 +78,9 @@ struct Node {
   std::vector<ValueId> outputs;
   Attributes attributes;
 
-  bool is(std::string_view other, std::string_view in_domain = "") const { return op == other && domain == in_domain; }
+  bool is(std::string_view other, std::string_view in_domain = "") const {
+    return op == other && domain == in_domain;
+  }
   ValueId input(size_t i) const { return i < inputs.size() ? inputs[i] : kNoValue; }
 };
 
@@ -116,8 +120,8 @@ struct Uses {
 
 // Removes nodes whose outputs nobody reads. Values keep their ids.
 void remove_dead_nodes(Graph& graph);
-// Orders nodes so that producers come first, each as late as its first reader allows (short lifetimes); throws
-// Error(kInvalidModel) on a cycle.
+// Orders nodes so that producers come first, each as late as its first reader allows (short lifetimes);
+// throws Error(kInvalidModel) on a cycle.
 void sort_topologically(Graph& graph);
 // Throws Error(kInvalidModel) naming a value that is read but never produced, or produced twice.
 void check(const Graph& graph);

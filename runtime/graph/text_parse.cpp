@@ -11,7 +11,9 @@ namespace vulcap::graph {
 namespace {
 
 void store(core::Tensor& tensor, size_t index, double value) {
-  auto put = [&](auto typed) { std::memcpy(tensor.mutable_bytes().data() + index * sizeof typed, &typed, sizeof typed); };
+  auto put = [&](auto typed) {
+    std::memcpy(tensor.mutable_bytes().data() + index * sizeof typed, &typed, sizeof typed);
+  };
   switch (tensor.dtype()) {
     case DType::kF32:
       return put(float(value));
@@ -53,7 +55,8 @@ class Parser {
   [[noreturn]] void fail(const std::string& what) const {
     size_t line = 1;
     for (size_t i = 0; i < at_ && i < text_.size(); ++i) line += text_[i] == '\n';
-    throw core::Error(core::ErrorCode::kInvalidModel, "graph text, line " + std::to_string(line) + ": " + what);
+    throw core::Error(core::ErrorCode::kInvalidModel,
+                      "graph text, line " + std::to_string(line) + ": " + what);
   }
 
   void skip_space() {
@@ -148,7 +151,8 @@ class Parser {
     }
     skip_space();
     if (take("{")) attributes(node);
-    node.name = node.outputs.empty() || node.outputs[0] == kNoValue ? node.op : graph_.value(node.outputs[0]).name;
+    node.name =
+        node.outputs.empty() || node.outputs[0] == kNoValue ? node.op : graph_.value(node.outputs[0]).name;
     graph_.nodes.push_back(std::move(node));
   }
 
@@ -215,7 +219,9 @@ class Parser {
       values.push_back(number());
       take(",");
     }
-    if (values.size() != 1 && values.size() != tensor.size()) fail("a constant has " + std::to_string(values.size()) + " elements, not " + std::to_string(tensor.size()));
+    if (values.size() != 1 && values.size() != tensor.size())
+      fail("a constant has " + std::to_string(values.size()) + " elements, not " +
+           std::to_string(tensor.size()));
     for (size_t i = 0; i < tensor.size(); ++i) store(tensor, i, values[values.size() == 1 ? 0 : i]);
   }
 

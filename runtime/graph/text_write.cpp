@@ -65,7 +65,8 @@ class Writer {
     if (id == kNoValue) return "_";
     const Value& value = graph_.value(id);
     std::string text = name(id);
-    if (value.shape) text += ": " + std::string(core::dtype_name(value.dtype)) + core::shape_text(*value.shape);
+    if (value.shape)
+      text += ": " + std::string(core::dtype_name(value.dtype)) + core::shape_text(*value.shape);
     if (value.capacity > 0) text += " capacity=" + std::to_string(value.capacity);
     return text;
   }
@@ -86,7 +87,8 @@ class Writer {
     for (size_t i = 0; i < node.inputs.size(); ++i) text_ += (i ? ", " : "") + name(node.inputs[i]);
     text_ += ")";
     std::string attributes;
-    for (const auto& [key, value] : node.attributes.all()) attributes += (attributes.empty() ? "" : ", ") + key + "=" + attribute_text(value);
+    for (const auto& [key, value] : node.attributes.all())
+      attributes += (attributes.empty() ? "" : ", ") + key + "=" + attribute_text(value);
     if (!attributes.empty()) text_ += " {" + attributes + "}";
     text_ += "\n";
   }

@@ -1,4 +1,5 @@
-// Names of the operators that the attention passes make; their attributes are described in operators/attention.cpp.
+// Names of the operators that the attention passes make; their attributes are described in
+// operators/attention.cpp.
 #pragma once
 
 #include <string_view>

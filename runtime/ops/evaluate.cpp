@@ -62,7 +62,8 @@ std::vector<core::Tensor> evaluate(const Graph& graph, const Node& node) {
       pointers.push_back(const_cast<std::byte*>(tensor.bytes().data()));
       lowered.call.bindings.push_back({BufferKind::kExternal, 0, 0, tensor.bytes().size(), binding.written});
     }
-    if (lowered.call.uses_state) pointers.push_back(reinterpret_cast<std::byte*>(const_cast<uint32_t*>(state)));
+    if (lowered.call.uses_state)
+      pointers.push_back(reinterpret_cast<std::byte*>(const_cast<uint32_t*>(state)));
     kernels()[lowered.call.kernel].reference({lowered.call, pointers, state});
   }
   std::vector<core::Tensor> results;

@@ -34,17 +34,18 @@ struct Binding {
 
 // How a constant operand wants to be laid out; a property of the weight buffer, not of the graph (rule R3).
 enum class WeightLayout : uint8_t {
-  kPlain,      // row-major as stored
-  kMatmulKN,   // matmul B operand stored [k, n]; an executor may pack it
-  kMatmulNK,   // matmul B operand stored [n, k]; an executor may pack it
+  kPlain,     // row-major as stored
+  kMatmulKN,  // matmul B operand stored [k, n]; an executor may pack it
+  kMatmulNK,  // matmul B operand stored [n, k]; an executor may pack it
 };
 
 inline constexpr size_t kMaxParamBytes = 128;
 inline constexpr size_t kMaxBindings = 8;
 
 // dtypes that pick a kernel's variant; unused ones stay kUndefined.
-//   storage: activations (matmul, layer_norm, attention, unary, binary, ...) or the element for copy/gather/fill (any of that size)
-//   second:  matmul: dtype of B · gather: dtype of the indices · cast: destination · binary, compare: output
+//   storage: activations (matmul, layer_norm, attention, unary, binary, ...) or the element for
+//   copy/gather/fill (any of that size) second:  matmul: dtype of B · gather: dtype of the indices · cast:
+//   destination · binary, compare: output
 struct Variant {
   core::DType storage = core::DType::kUndefined;
   core::DType second = core::DType::kUndefined;
@@ -57,9 +58,9 @@ struct KernelCall {
   bool uses_state = false;  // a kState binding is the last one
   uint8_t param_bytes = 0;
   alignas(8) std::array<std::byte, kMaxParamBytes> params{};
-  std::vector<Binding> bindings;           // in the order abi.h gives
-  std::array<uint32_t, 3> work{1, 1, 1};   // output items: see KernelDef::work
-  int32_t node = -1;                       // graph node it came from, for reports
+  std::vector<Binding> bindings;          // in the order abi.h gives
+  std::array<uint32_t, 3> work{1, 1, 1};  // output items: see KernelDef::work
+  int32_t node = -1;                      // graph node it came from, for reports
 
   template <typename P>
   const P& params_as() const {
@@ -89,7 +90,8 @@ struct KernelArgs {
 
 using ReferenceFn = void (*)(const KernelArgs&);
 
-// One kernel: its name (also the stem of its shader), the size of its parameter struct and its scalar reference.
+// One kernel: its name (also the stem of its shader), the size of its parameter struct and its scalar
+// reference.
 struct KernelDef {
   std::string_view name;
   size_t param_bytes = 0;

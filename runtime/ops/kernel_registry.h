@@ -1,5 +1,6 @@
-// The table of kernels. Each runtime/ops/kernels/<stem>.cpp defines `void kernel_<stem>(KernelRegistry&)`, which adds the
-// kernel of that name with its scalar reference: the oracle, the documentation and the CPU path of last resort (rule R4).
+// The table of kernels. Each runtime/ops/kernels/<stem>.cpp defines `void kernel_<stem>(KernelRegistry&)`,
+// which adds the kernel of that name with its scalar reference: the oracle, the documentation and the CPU
+// path of last resort (rule R4).
 #pragma once
 
 #include <vector>

@@ -88,8 +88,8 @@ core::Shape LowerContext::static_shape(ValueId id) const {
   core::Shape result;
   for (const Dim& dim : sym_shape(id)) {
     if (!dim.is_constant()) {
-      throw NeedsStaticShape(ErrorCode::kInvalidModel,
-                             node_.op + " needs the number behind dimension " + dim.text() + " of '" + value(id).name + "'");
+      throw NeedsStaticShape(ErrorCode::kInvalidModel, node_.op + " needs the number behind dimension " +
+                                                           dim.text() + " of '" + value(id).name + "'");
     }
     result.push_back(dim.value());
   }
@@ -98,7 +98,8 @@ core::Shape LowerContext::static_shape(ValueId id) const {
 
 std::pair<int64_t, int64_t> LowerContext::affine(const Dim& dim) const {
   const auto result = dim.affine_in(core::intern_symbol(kPastSymbol));
-  if (!result) throw NeedsStaticShape(ErrorCode::kInvalidModel, node_.op + " needs the number behind " + dim.text());
+  if (!result)
+    throw NeedsStaticShape(ErrorCode::kInvalidModel, node_.op + " needs the number behind " + dim.text());
   return *result;
 }
 
@@ -110,7 +111,8 @@ std::vector<int64_t> LowerContext::constants(size_t i) const {
   } else if (operand.fact.ints) {
     for (const Dim& dim : *operand.fact.ints) {
       const auto [base, coefficient] = affine(dim);
-      if (coefficient != 0) throw NeedsStaticShape(ErrorCode::kInvalidModel, node_.op + " needs the number behind " + dim.text());
+      if (coefficient != 0)
+        throw NeedsStaticShape(ErrorCode::kInvalidModel, node_.op + " needs the number behind " + dim.text());
       result.push_back(base);
     }
   } else {
@@ -138,7 +140,8 @@ void infer_node(Graph& graph, const Node& node) {
     InferContext context(graph, node);
     def->infer(context);
   } catch (Error& error) {
-    throw error.add_context("node '" + node.name + "' (" + (node.domain.empty() ? "" : node.domain + ".") + node.op + ")");
+    throw error.add_context("node '" + node.name + "' (" + (node.domain.empty() ? "" : node.domain + ".") +
+                            node.op + ")");
   }
 }
 

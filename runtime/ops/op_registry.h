@@ -1,5 +1,5 @@
-// Operators: shape rule, facts and lowering of each, by name. One file of runtime/ops/operators an operator family; each
-// defines `void register_<stem>(OpRegistry&)`.
+// Operators: shape rule, facts and lowering of each, by name. One file of runtime/ops/operators an operator
+// family; each defines `void register_<stem>(OpRegistry&)`.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,8 @@ using graph::ValueId;
 // Positions already in the key/value cache: the one symbol that kernels read at run time (state[0]).
 inline constexpr std::string_view kPastSymbol = "$past";
 
-// Operands of one node for its shape rule. A rule sets dtype, shape and, where it can, a fact for every output.
+// Operands of one node for its shape rule. A rule sets dtype, shape and, where it can, a fact for every
+// output.
 class InferContext {
  public:
   InferContext(Graph& graph, const Node& node) : graph_(graph), node_(node) {}
@@ -111,8 +112,8 @@ class LowerContext {
   // `out` is the same bytes as `in` (reshapes): no call is emitted.
   void alias(ValueId out, ValueId in) { aliases_[out] = in; }
   template <typename Params>
-  LoweredCall& emit(std::string_view kernel, Variant variant, const Params& params, std::vector<LoweredBinding> bindings,
-                    std::array<uint32_t, 3> work);
+  LoweredCall& emit(std::string_view kernel, Variant variant, const Params& params,
+                    std::vector<LoweredBinding> bindings, std::array<uint32_t, 3> work);
   LoweredBinding read(ValueId id, WeightLayout layout = WeightLayout::kPlain) const {
     return {id, false, 0, 0, layout};
   }
@@ -140,7 +141,8 @@ LoweredCall& LowerContext::emit(std::string_view kernel, Variant variant, const 
   return calls_.back();
 }
 
-// Thrown by lowering when a size that must be a number depends on $past: the plan is then made again with $past bound.
+// Thrown by lowering when a size that must be a number depends on $past: the plan is then made again with
+// $past bound.
 class NeedsStaticShape : public core::Error {
  public:
   using core::Error::Error;

@@ -5,7 +5,9 @@
 namespace vulcap::ops {
 namespace {
 
-[[noreturn]] void fail(const std::string& message) { throw core::Error(core::ErrorCode::kInvalidModel, message); }
+[[noreturn]] void fail(const std::string& message) {
+  throw core::Error(core::ErrorCode::kInvalidModel, message);
+}
 
 Dim broadcast_dim(const Dim& a, const Dim& b, const SymShape& left, const SymShape& right) {
   if (a == b || b == Dim(1)) return a;

@@ -10,13 +10,15 @@
 
 namespace vulcap::ops {
 
-// ONNX multidirectional (numpy) broadcasting; throws Error(kInvalidModel) when two dims differ and neither is 1.
+// ONNX multidirectional (numpy) broadcasting; throws Error(kInvalidModel) when two dims differ and neither
+// is 1.
 SymShape broadcast(const SymShape& a, const SymShape& b);
 
 // Row-major strides in elements.
 std::vector<int64_t> row_major_strides(const core::Shape& shape);
 
-// An iteration space of at most six axes for kernels: axes that can be walked as one are merged, the rest right-aligned.
+// An iteration space of at most six axes for kernels: axes that can be walked as one are merged, the rest
+// right-aligned.
 template <size_t Operands>
 struct Iteration {
   std::array<uint32_t, 6> shape{1, 1, 1, 1, 1, 1};
@@ -24,7 +26,8 @@ struct Iteration {
   uint32_t n = 1;
 };
 
-// `strides[k]` are those of operand k over `shape`. Throws Error(kInvalidModel) when more than six axes remain.
+// `strides[k]` are those of operand k over `shape`. Throws Error(kInvalidModel) when more than six axes
+// remain.
 template <size_t Operands>
 Iteration<Operands> collapse(const core::Shape& shape, std::array<std::vector<int64_t>, Operands> strides);
 

@@ -1,5 +1,5 @@
-// Lets beams share one cache: attention over cached keys reads the cache row of each position from a table, so that a reorder
-// moves no keys or values.
+// Lets beams share one cache: attention over cached keys reads the cache row of each position from a table,
+// so that a reorder moves no keys or values.
 #pragma once
 
 #include <string_view>

@@ -1,5 +1,5 @@
-// A patch embedding, Conv -> reshape to [batch, channels, positions] -> transpose to [batch, positions, channels], is a
-// matrix product of patches and weights that needs no transpose.
+// A patch embedding, Conv -> reshape to [batch, channels, positions] -> transpose to [batch, positions,
+// channels], is a matrix product of patches and weights that needs no transpose.
 #include "runtime/passes/pass.h"
 #include "runtime/passes/rewrite.h"
 
@@ -23,11 +23,13 @@ std::optional<Patch> patch_embedding(Matcher& m, const Node& conv) {
   graph::Attributes window = conv.attributes;
   window.set("kernel_shape", std::vector<int64_t>{shape[2], shape[3]});
   Node patches = m.make("Patches", "vulcap", conv.name + "/patches", {conv.inputs[0]}, std::move(window));
-  const core::Tensor matrix = m.value(conv.inputs[1]).constant->reshaped({shape[0], shape[1] * shape[2] * shape[3]});
+  const core::Tensor matrix =
+      m.value(conv.inputs[1]).constant->reshaped({shape[0], shape[1] * shape[2] * shape[3]});
   const ValueId rows = m.graph().add_constant(m.value(conv.inputs[1]).name, matrix);
   graph::Attributes attributes;
   attributes.set("transB", int64_t(1));
-  Node linear = m.make("Linear", "vulcap", conv.name, {patches.outputs[0], rows, conv.input(2)}, std::move(attributes));
+  Node linear =
+      m.make("Linear", "vulcap", conv.name, {patches.outputs[0], rows, conv.input(2)}, std::move(attributes));
   const ValueId result = linear.outputs[0];
   const ValueId replaced = transpose->outputs[0];
   return Patch{{std::move(patches), std::move(linear)}, {{replaced, result}}};

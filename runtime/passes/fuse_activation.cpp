@@ -113,7 +113,8 @@ std::optional<Patch> gated_sigmoid(Matcher& m, const Node& node) {
     if (argument.values != std::vector<ValueId>{x}) continue;
     graph::Attributes attributes;
     attributes.set("alpha", float(argument.scale));
-    return replace_with(node.outputs[0], m.make("QuickGelu", "com.microsoft", node.name, {x}, std::move(attributes)));
+    return replace_with(node.outputs[0],
+                        m.make("QuickGelu", "com.microsoft", node.name, {x}, std::move(attributes)));
   }
   return std::nullopt;
 }

@@ -1,4 +1,5 @@
-// softmax(scale * q k^T + mask) v becomes one node over strided operands, so that the reshapes and transposes around it go.
+// softmax(scale * q k^T + mask) v becomes one node over strided operands, so that the reshapes and transposes
+// around it go.
 #include <cmath>
 
 #include "runtime/ops/attention.h"
@@ -73,7 +74,10 @@ std::optional<Scores> match_scores(const Matcher& m, ValueId value) {
     scores.causal = true;
     value = node->inputs[1];
   } else if (node != nullptr && node->is("Add") && !m.split_splat(*node)) {
-    const size_t masked = m.producer(node->inputs[0], "MatMul") || m.producer(node->inputs[0], "Mul") || m.producer(node->inputs[0], "Div") ? 1 : 0;
+    const size_t masked = m.producer(node->inputs[0], "MatMul") || m.producer(node->inputs[0], "Mul") ||
+                                  m.producer(node->inputs[0], "Div")
+                              ? 1
+                              : 0;
     scores.causal = is_causal_mask(m, node->inputs[masked], shape);
     if (!scores.causal) {
       if (!mask_fits(m, node->inputs[masked], shape)) return std::nullopt;
@@ -106,7 +110,8 @@ bool over_last_axis(const Matcher& m, const Node& softmax) {
 std::vector<int64_t> view_attribute(const StridedView& view, bool swap_last) {
   const size_t rank = view.strides.size();
   const int64_t heads = rank == 4 ? view.strides[1] : 0;
-  return {view.offset, view.shape[0] == Dim(1) ? 0 : view.strides[0], heads, view.strides[swap_last ? rank - 1 : rank - 2]};
+  return {view.offset, view.shape[0] == Dim(1) ? 0 : view.strides[0], heads,
+          view.strides[swap_last ? rank - 1 : rank - 2]};
 }
 
 std::vector<int64_t> mask_strides(const core::SymShape& shape) {
@@ -132,12 +137,14 @@ struct Operands {
 std::optional<graph::Attributes> describe(const Operands& o, const Scores& scores) {
   const size_t rank = o.q.shape.size();
   const auto heads = [&](const StridedView& view) { return rank == 4 ? view.shape[1] : Dim(1); };
-  core::SymShape dims{o.q.shape[0],        heads(o.q),           heads(o.k),    o.q.shape[rank - 2],
+  core::SymShape dims{o.q.shape[0],        heads(o.q),          heads(o.k),  o.q.shape[rank - 2],
                       o.q.shape[rank - 1], o.v.shape[rank - 1], o.k.shape[0]};
-  if (!core::is_static(dims) || !(o.k.shape[0] == o.v.shape[0]) || !(heads(o.k) == heads(o.v))) return std::nullopt;
+  if (!core::is_static(dims) || !(o.k.shape[0] == o.v.shape[0]) || !(heads(o.k) == heads(o.v)))
+    return std::nullopt;
   std::vector<int64_t> numbers;
   for (const Dim& dim : dims) numbers.push_back(dim.value());
-  const bool divides = numbers[6] > 0 && numbers[2] > 0 && numbers[0] % numbers[6] == 0 && numbers[1] % numbers[2] == 0;
+  const bool divides =
+      numbers[6] > 0 && numbers[2] > 0 && numbers[0] % numbers[6] == 0 && numbers[1] % numbers[2] == 0;
   if (!divides || numbers[0] == 0 || numbers[3] == 0) return std::nullopt;
   graph::Attributes attributes;
   attributes.set("dims", std::move(numbers));
@@ -155,11 +162,14 @@ std::optional<Patch> attention(Matcher& m, const Node& node) {
   const size_t rank = m.shape(node.outputs[0]).size();
   const ValueId probabilities = peel_nan_guard(m, node.inputs[0]);
   const Node* softmax = m.producer(probabilities, "Softmax");
-  if (softmax == nullptr || !over_last_axis(m, *softmax) || rank != m.shape(node.inputs[1]).size()) return std::nullopt;
+  if (softmax == nullptr || !over_last_axis(m, *softmax) || rank != m.shape(node.inputs[1]).size())
+    return std::nullopt;
   const auto scores = match_scores(m, softmax->inputs[0]);
   if (!scores || m.shape(scores->q).size() != rank || m.shape(scores->k).size() != rank) return std::nullopt;
-  const Operands operands{strided_view(m, scores->q), strided_view(m, scores->k), strided_view(m, node.inputs[1])};
-  if (!usable(operands.q, rank - 1) || !usable(operands.k, rank - 2) || !usable(operands.v, rank - 1)) return std::nullopt;
+  const Operands operands{strided_view(m, scores->q), strided_view(m, scores->k),
+                          strided_view(m, node.inputs[1])};
+  if (!usable(operands.q, rank - 1) || !usable(operands.k, rank - 2) || !usable(operands.v, rank - 1))
+    return std::nullopt;
   auto attributes = describe(operands, *scores);
   if (!attributes) return std::nullopt;
   if (scores->mask != kNoValue) attributes->set("mask_strides", mask_strides(m.shape(scores->mask)));
@@ -173,7 +183,8 @@ std::optional<Patch> attention(Matcher& m, const Node& node) {
   const core::SymShape to = m.shape(replaced);
   std::vector<ValueId> inputs{operands.q.root, operands.k.root, operands.v.root, scores->mask};
   if (scores->mask == kNoValue) inputs.pop_back();
-  Node fused = m.make(std::string(ops::kAttention), "vulcap", node.name, std::move(inputs), std::move(*attributes));
+  Node fused =
+      m.make(std::string(ops::kAttention), "vulcap", node.name, std::move(inputs), std::move(*attributes));
   if (m.shape(fused.outputs[0]) == to) return replace_with(replaced, std::move(fused));
   Node view = m.make_view(node.name + "/view", fused.outputs[0], to);
   const ValueId result = view.outputs[0];

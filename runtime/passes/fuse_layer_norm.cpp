@@ -1,4 +1,5 @@
-// LayerNormalization as exporters before opset 17 write it: (x - mean) / sqrt(mean((x - mean)^2) + epsilon) * scale + bias.
+// LayerNormalization as exporters before opset 17 write it: (x - mean) / sqrt(mean((x - mean)^2) + epsilon) *
+// scale + bias.
 #include "runtime/passes/pass.h"
 #include "runtime/passes/rewrite.h"
 
@@ -16,7 +17,8 @@ const Node* last_axis_mean(const Matcher& m, ValueId value) {
 }
 
 bool is_square_of(const Matcher& m, ValueId value, ValueId base) {
-  if (const Node* pow = m.producer(value, "Pow")) return pow->inputs[0] == base && m.is_splat(pow->inputs[1], 2);
+  if (const Node* pow = m.producer(value, "Pow"))
+    return pow->inputs[0] == base && m.is_splat(pow->inputs[1], 2);
   const Node* mul = m.producer(value, "Mul");
   return mul != nullptr && mul->inputs[0] == base && mul->inputs[1] == base;
 }
@@ -44,12 +46,14 @@ std::optional<Patch> layer_norm(Matcher& m, const Node& add) {
       if (variance == nullptr || mean == nullptr || mean->inputs[0] != sub->inputs[0]) continue;
       if (!is_square_of(m, variance->inputs[0], div->inputs[0])) continue;
       const core::Dim columns = m.shape(sub->inputs[0]).back();
-      if (!is_row_constant(m, mul->inputs[s], columns) || !is_row_constant(m, add.inputs[b], columns)) continue;
+      if (!is_row_constant(m, mul->inputs[s], columns) || !is_row_constant(m, add.inputs[b], columns))
+        continue;
       graph::Attributes attributes;
       attributes.set("axis", int64_t(-1));
       attributes.set("epsilon", float(parts->second));
-      return replace_with(add.outputs[0], m.make("LayerNormalization", "", add.name,
-                                                 {sub->inputs[0], mul->inputs[s], add.inputs[b]}, std::move(attributes)));
+      return replace_with(add.outputs[0],
+                          m.make("LayerNormalization", "", add.name,
+                                 {sub->inputs[0], mul->inputs[s], add.inputs[b]}, std::move(attributes)));
     }
   }
   return std::nullopt;

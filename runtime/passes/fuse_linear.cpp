@@ -9,7 +9,8 @@ namespace {
 std::optional<Patch> matmul_to_linear(Matcher& m, const Node& node) {
   if (!node.is("MatMul")) return std::nullopt;
   const Value& weight = m.value(node.inputs[1]);
-  if (!weight.constant || weight.shape->size() != 2 || m.shape(node.inputs[0]).size() < 2) return std::nullopt;
+  if (!weight.constant || weight.shape->size() != 2 || m.shape(node.inputs[0]).size() < 2)
+    return std::nullopt;
   return replace_with(node.outputs[0], m.make("Linear", "vulcap", node.name, node.inputs));
 }
 
@@ -22,11 +23,14 @@ bool is_row(const Matcher& m, ValueId value, const core::Dim& columns) {
 std::optional<Patch> gemm_to_linear(Matcher& m, const Node& node) {
   if (!node.is("Gemm") || node.attributes.integer("transA", 0) != 0) return std::nullopt;
   const ValueId addend = node.input(2);
-  if (addend != kNoValue && (!is_row(m, addend, m.shape(node.outputs[0])[1]) || node.attributes.real("beta", 1) != 1)) return std::nullopt;
+  if (addend != kNoValue &&
+      (!is_row(m, addend, m.shape(node.outputs[0])[1]) || node.attributes.real("beta", 1) != 1))
+    return std::nullopt;
   graph::Attributes attributes;
   attributes.set("transB", node.attributes.integer("transB", 0));
   attributes.set("alpha", node.attributes.real("alpha", 1));
-  return replace_with(node.outputs[0], m.make("Linear", "vulcap", node.name, node.inputs, std::move(attributes)));
+  return replace_with(node.outputs[0],
+                      m.make("Linear", "vulcap", node.name, node.inputs, std::move(attributes)));
 }
 
 bool has_operand(const Node& linear, size_t i) { return linear.input(i) != kNoValue; }
@@ -63,16 +67,21 @@ std::optional<Patch> add_bias(Matcher& m, const Node& node) {
   for (size_t i = 0; i < 2; ++i) {
     const Node* linear = fusable(m, node.inputs[i]);
     if (linear == nullptr || has_operand(*linear, 2) || activation(*linear) != 0) continue;
-    if (!is_row(m, node.inputs[1 - i], m.shape(node.outputs[0]).back()) || !(m.shape(node.inputs[i]) == m.shape(node.outputs[0]))) continue;
+    if (!is_row(m, node.inputs[1 - i], m.shape(node.outputs[0]).back()) ||
+        !(m.shape(node.inputs[i]) == m.shape(node.outputs[0])))
+      continue;
     auto inputs = operands(*linear);
     inputs[2] = node.inputs[1 - i];
-    return replace_with(node.outputs[0], m.make("Linear", "vulcap", linear->name, inputs, linear->attributes));
+    return replace_with(node.outputs[0],
+                        m.make("Linear", "vulcap", linear->name, inputs, linear->attributes));
   }
   return std::nullopt;
 }
 
 int64_t activation_row(const Node& node) {
-  if (node.is("Gelu")) return node.attributes.text("approximate", "none") == "tanh" ? vulcap::abi::kActGeluTanh : vulcap::abi::kActGelu;
+  if (node.is("Gelu"))
+    return node.attributes.text("approximate", "none") == "tanh" ? vulcap::abi::kActGeluTanh
+                                                                 : vulcap::abi::kActGelu;
   if (node.is("Relu")) return vulcap::abi::kActRelu;
   if (node.is("Tanh")) return vulcap::abi::kActTanh;
   if (node.is("Sigmoid")) return vulcap::abi::kActSigmoid;
@@ -120,7 +129,8 @@ std::optional<Patch> add_residual(Matcher& m, const Node& node) {
       inputs[3] = patch.nodes.back().outputs[0];
     }
     patch.nodes.push_back(m.make("Linear", "vulcap", product.name, inputs, product.attributes));
-    if (view != nullptr) patch.nodes.push_back(m.make_view(node.name + "/view", patch.nodes.back().outputs[0], to));
+    if (view != nullptr)
+      patch.nodes.push_back(m.make_view(node.name + "/view", patch.nodes.back().outputs[0], to));
     patch.replaced.emplace_back(node.outputs[0], patch.nodes.back().outputs[0]);
     return patch;
   }

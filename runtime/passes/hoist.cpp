@@ -10,7 +10,8 @@ using graph::kNoValue;
 using graph::Node;
 using graph::ValueId;
 
-// Values that follow from the invariant inputs and constants alone (true), of those that need at least one such input.
+// Values that follow from the invariant inputs and constants alone (true), of those that need at least one
+// such input.
 std::vector<bool> invariant_values(const Graph& graph, const std::vector<std::string>& inputs) {
   std::vector<bool> invariant(graph.values.size(), false);
   for (ValueId in : graph.inputs) {

@@ -1,4 +1,5 @@
-// Loop-invariant hoisting: what depends only on given inputs (the encoder's output) is computed once an image.
+// Loop-invariant hoisting: what depends only on given inputs (the encoder's output) is computed once an
+// image.
 #pragma once
 
 #include <string>
@@ -9,9 +10,9 @@
 namespace vulcap::passes {
 
 struct Hoisted {
-  graph::Graph prelude;              // invariant inputs -> shared values
-  graph::Graph rest;                 // takes the shared values as inputs instead
-  std::vector<std::string> shared;   // names of the values handed over; outputs of prelude, inputs of rest
+  graph::Graph prelude;             // invariant inputs -> shared values
+  graph::Graph rest;                // takes the shared values as inputs instead
+  std::vector<std::string> shared;  // names of the values handed over; outputs of prelude, inputs of rest
 };
 
 // Splits `graph` after its other passes. Shared values are the invariant operands of nodes that vary.

@@ -1,4 +1,5 @@
-// The visible list of passes, in the order they run. Each is a name and a set of rules or a whole-graph function.
+// The visible list of passes, in the order they run. Each is a name and a set of rules or a whole-graph
+// function.
 #pragma once
 
 #include <functional>

@@ -74,7 +74,8 @@ class Engine {
     if (index < 0) return;
     Node& node = graph_.nodes[size_t(index)];
     for (ValueId out : node.outputs) {
-      if (out != kNoValue && (!uses_.consumers[size_t(out)].empty() || uses_.output_uses[size_t(out)] > 0)) return;
+      if (out != kNoValue && (!uses_.consumers[size_t(out)].empty() || uses_.output_uses[size_t(out)] > 0))
+        return;
     }
     const std::vector<ValueId> inputs = std::move(node.inputs);
     for (ValueId out : node.outputs) {
@@ -157,7 +158,8 @@ Node Matcher::make_view(const std::string& name, ValueId input, const core::SymS
 
 int apply_rules(Graph& graph, const std::vector<Rule>& rules) {
   int total = 0;
-  // Every patch removes or specialises a node, so the bound is only against a pair of rules that undo each other.
+  // Every patch removes or specialises a node, so the bound is only against a pair of rules that undo each
+  // other.
   for (int round = 0; round < 32; ++round) {
     const int applied = Engine(graph).sweep(rules);
     std::erase_if(graph.nodes, [](const Node& node) { return node.outputs.empty(); });

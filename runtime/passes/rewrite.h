@@ -18,8 +18,8 @@ using graph::Value;
 using graph::ValueId;
 
 struct Patch {
-  std::vector<Node> nodes;                             // new nodes, outputs already added to the graph
-  std::vector<std::pair<ValueId, ValueId>> replaced;   // every read of `first` becomes a read of `second`
+  std::vector<Node> nodes;                            // new nodes, outputs already added to the graph
+  std::vector<std::pair<ValueId, ValueId>> replaced;  // every read of `first` becomes a read of `second`
 };
 
 // What a rule sees. Values may be added; nodes only through the returned patch.
@@ -56,7 +56,8 @@ class Matcher {
 
 using Rule = std::optional<Patch> (*)(Matcher&, const Node&);
 
-// Applies the rules over the graph until nothing changes; dead nodes are removed. Returns the number of patches.
+// Applies the rules over the graph until nothing changes; dead nodes are removed. Returns the number of
+// patches.
 int apply_rules(Graph& graph, const std::vector<Rule>& rules);
 
 inline Patch replace(ValueId from, ValueId to) { return {{}, {{from, to}}}; }

@@ -1,4 +1,5 @@
-// Removes what changes nothing: identities, views of views, neutral elements, decided selections, undone transposes.
+// Removes what changes nothing: identities, views of views, neutral elements, decided selections, undone
+// transposes.
 #include <algorithm>
 #include <numeric>
 
@@ -18,9 +19,10 @@ bool may_replace(const Matcher& m, ValueId from, ValueId to) {
 }
 
 std::optional<Patch> drop_identity(Matcher& m, const Node& node) {
-  const bool identity = node.is("Identity") || node.is("Dropout") || node.is("View", "vulcap") ||
-                        (node.is("Cast") && m.value(node.inputs[0]).dtype == m.value(node.outputs[0]).dtype) || node.is("Expand") ||
-                        node.is("Slice") || (node.is("Concat") && node.inputs.size() == 1);
+  const bool identity =
+      node.is("Identity") || node.is("Dropout") || node.is("View", "vulcap") ||
+      (node.is("Cast") && m.value(node.inputs[0]).dtype == m.value(node.outputs[0]).dtype) ||
+      node.is("Expand") || node.is("Slice") || (node.is("Concat") && node.inputs.size() == 1);
   if (!identity || !may_replace(m, node.outputs[0], node.inputs[0])) return std::nullopt;
   return replace(node.outputs[0], node.inputs[0]);
 }
@@ -41,7 +43,8 @@ std::optional<Patch> drop_neutral(Matcher& m, const Node& node) {
   for (size_t i = commutes ? 0 : 1; i < 2; ++i) {
     const auto splat = m.splat(node.inputs[i]);
     const ValueId other = node.inputs[1 - i];
-    if (splat && *splat == (product ? 1.0 : 0.0) && may_replace(m, node.outputs[0], other)) return replace(node.outputs[0], other);
+    if (splat && *splat == (product ? 1.0 : 0.0) && may_replace(m, node.outputs[0], other))
+      return replace(node.outputs[0], other);
   }
   return std::nullopt;
 }
@@ -97,7 +100,9 @@ std::optional<Patch> merge_transposes(Matcher& m, const Node& node) {
   for (int64_t axis : permutation(node, rank)) both.push_back(first[size_t(axis)]);
   const ValueId source = inner->inputs[0];
   const bool undone = std::is_sorted(both.begin(), both.end());
-  if (undone) return may_replace(m, node.outputs[0], source) ? std::optional(replace(node.outputs[0], source)) : std::nullopt;
+  if (undone)
+    return may_replace(m, node.outputs[0], source) ? std::optional(replace(node.outputs[0], source))
+                                                   : std::nullopt;
   graph::Attributes attributes;
   attributes.set("perm", both);
   return replace_with(node.outputs[0], m.make("Transpose", "", node.name, {source}, std::move(attributes)));
@@ -122,8 +127,8 @@ std::optional<Patch> shrink_splat(Matcher& m, const Node& node) {
 }  // namespace
 
 int simplify(Graph& graph) {
-  return apply_rules(graph, {drop_identity, merge_views, drop_neutral, decide_where, drop_empty_concat_inputs, transpose_to_view,
-                             merge_transposes, shrink_splat});
+  return apply_rules(graph, {drop_identity, merge_views, drop_neutral, decide_where, drop_empty_concat_inputs,
+                             transpose_to_view, merge_transposes, shrink_splat});
 }
 
 }  // namespace vulcap::passes

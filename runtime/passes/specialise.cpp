@@ -68,9 +68,10 @@ std::optional<Tensor> scalar_tensor(DType dtype, double value) {
 }
 
 bool element_wise(const Node& node) {
-  static constexpr std::array kNames = {"Add", "Sub", "Mul",  "Div", "Pow",  "Sqrt",  "Neg",   "Cast",        "Where",   "Not",
-                                        "And", "Or",  "Less", "Min", "Max",  "Equal", "IsNaN", "LessOrEqual", "Greater", "Exp",
-                                        "Log", "Abs", "Tanh", "Erf", "Xor", "Reciprocal", "GreaterOrEqual"};
+  static constexpr std::array kNames = {
+      "Add",     "Sub", "Mul", "Div",  "Pow",  "Sqrt", "Neg",   "Cast",       "Where",
+      "Not",     "And", "Or",  "Less", "Min",  "Max",  "Equal", "IsNaN",      "LessOrEqual",
+      "Greater", "Exp", "Log", "Abs",  "Tanh", "Erf",  "Xor",   "Reciprocal", "GreaterOrEqual"};
   return node.domain.empty() && std::find(kNames.begin(), kNames.end(), node.op) != kNames.end();
 }
 
@@ -93,7 +94,9 @@ class Specialiser {
   }
 
  private:
-  static ValueId mapped(const std::vector<ValueId>& map, ValueId id) { return id == kNoValue ? kNoValue : map[size_t(id)]; }
+  static ValueId mapped(const std::vector<ValueId>& map, ValueId id) {
+    return id == kNoValue ? kNoValue : map[size_t(id)];
+  }
 
   void inline_branch(const Graph& from, const Node& node, std::vector<ValueId>& map) {
     const Value& condition = out_.value(mapped(map, node.inputs[0]));
@@ -101,12 +104,14 @@ class Specialiser {
     if (condition.constant && condition.constant->size() == 1) known = condition.constant->at_f64(0);
     if (!known) {
       throw Error(ErrorCode::kInvalidModel, "node '" + node.name + "' (If): the condition '" +
-                                                from.value(node.inputs[0]).name + "' depends on data, which is not supported");
+                                                from.value(node.inputs[0]).name +
+                                                "' depends on data, which is not supported");
     }
     const graph::Attribute* attribute = node.attributes.find(*known != 0 ? "then_branch" : "else_branch");
     const auto* branch = attribute ? std::get_if<std::shared_ptr<const Graph>>(attribute) : nullptr;
     if (branch == nullptr || (*branch)->outputs.size() != node.outputs.size()) {
-      throw Error(ErrorCode::kInvalidModel, "node '" + node.name + "' (If): a branch is missing or has other outputs");
+      throw Error(ErrorCode::kInvalidModel,
+                  "node '" + node.name + "' (If): a branch is missing or has other outputs");
     }
     std::vector<ValueId> inner((*branch)->values.size(), kNoValue);
     for (const auto& [id, input] : (*branch)->captures) inner[size_t(id)] = mapped(map, node.inputs[input]);
@@ -140,7 +145,8 @@ class Specialiser {
       if (out == kNoValue) continue;
       const Value& value = out_.value(out);
       const auto& ints = value.fact.ints;
-      const bool known = ints && core::is_static(*ints) && (core::dtype_is_integer(value.dtype) || value.dtype == DType::kBool);
+      const bool known = ints && core::is_static(*ints) &&
+                         (core::dtype_is_integer(value.dtype) || value.dtype == DType::kBool);
       if (!known) return false;
     }
     for (ValueId out : node.outputs) {
@@ -201,7 +207,8 @@ class Specialiser {
   }
 
   static bool is_reshape(const Node& node) {
-    return node.domain.empty() && (node.op == "Reshape" || node.op == "Squeeze" || node.op == "Unsqueeze" || node.op == "Flatten");
+    return node.domain.empty() &&
+           (node.op == "Reshape" || node.op == "Squeeze" || node.op == "Unsqueeze" || node.op == "Flatten");
   }
 
   void make_view(Node& node) {
@@ -237,18 +244,22 @@ Value bound_input(const Value& declared, const InputSpec& spec) {
   value.shape = spec.shape;
   value.capacity = spec.capacity;
   auto refuse = [&](const std::string& why) {
-    throw Error(ErrorCode::kInvalidModel, "input '" + declared.name + "' of shape " + core::shape_text(spec.shape) + " " + why);
+    throw Error(ErrorCode::kInvalidModel,
+                "input '" + declared.name + "' of shape " + core::shape_text(spec.shape) + " " + why);
   };
   if (declared.shape) {
-    if (declared.shape->size() != spec.shape.size()) refuse("must have shape " + core::shape_text(*declared.shape));
+    if (declared.shape->size() != spec.shape.size())
+      refuse("must have shape " + core::shape_text(*declared.shape));
     for (size_t i = 0; i < spec.shape.size(); ++i) {
       const Dim& want = (*declared.shape)[i];
-      if (want.is_constant() && !(want == spec.shape[i])) refuse("must have shape " + core::shape_text(*declared.shape));
+      if (want.is_constant() && !(want == spec.shape[i]))
+        refuse("must have shape " + core::shape_text(*declared.shape));
     }
   }
   if (spec.constant) {
     if (spec.constant->dtype() != declared.dtype) {
-      refuse("holds " + std::string(core::dtype_name(spec.constant->dtype())) + ", not " + std::string(core::dtype_name(declared.dtype)));
+      refuse("holds " + std::string(core::dtype_name(spec.constant->dtype())) + ", not " +
+             std::string(core::dtype_name(declared.dtype)));
     }
     value.constant = spec.constant;
   }
@@ -263,7 +274,8 @@ Graph specialise(const Graph& graph, const std::map<std::string, InputSpec>& inp
   for (ValueId input : graph.inputs) {
     const Value& declared = graph.value(input);
     const auto spec = inputs.find(declared.name);
-    if (spec == inputs.end()) throw Error(ErrorCode::kInvalidModel, "input '" + declared.name + "' is missing");
+    if (spec == inputs.end())
+      throw Error(ErrorCode::kInvalidModel, "input '" + declared.name + "' is missing");
     map[size_t(input)] = result.add_value(bound_input(declared, spec->second));
     if (!spec->second.constant) result.inputs.push_back(map[size_t(input)]);
   }

@@ -1,5 +1,5 @@
-// First stage: a graph with symbolic inputs becomes one for given sizes. Walks the nodes once, in order: chooses `If`
-// branches, runs shape rules, computes shape arithmetic on the host and folds constants.
+// First stage: a graph with symbolic inputs becomes one for given sizes. Walks the nodes once, in order:
+// chooses `If` branches, runs shape rules, computes shape arithmetic on the host and folds constants.
 #pragma once
 
 #include <map>
@@ -16,8 +16,8 @@ struct InputSpec {
   int64_t capacity = 0;                  // see graph::Value::capacity
 };
 
-// `inputs` names every input of `graph`; throws Error(kInvalidModel) when one is missing, has another rank than declared
-// or contradicts a declared constant dim, and when a node's shape rule refuses its operands.
+// `inputs` names every input of `graph`; throws Error(kInvalidModel) when one is missing, has another rank
+// than declared or contradicts a declared constant dim, and when a node's shape rule refuses its operands.
 graph::Graph specialise(const graph::Graph& graph, const std::map<std::string, InputSpec>& inputs);
 
 // Binds symbols of declared shapes to `values`, for plans made before real inputs are known (vulcap inspect).

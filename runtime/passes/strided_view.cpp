@@ -120,8 +120,8 @@ bool slice(const Matcher& m, StridedView& view, const Node& node) {
 
 StridedView strided_view(const Matcher& m, ValueId value) {
   const Node* node = m.producer(value);
-  const bool moves = node != nullptr && (node->is("View", "vulcap") || node->is("Transpose") || node->is("Split") ||
-                                         node->is("Slice") || node->is("Identity"));
+  const bool moves = node != nullptr && (node->is("View", "vulcap") || node->is("Transpose") ||
+                                         node->is("Split") || node->is("Slice") || node->is("Identity"));
   if (!moves || m.value(value).capacity > 0) return own_memory(m, value);
   StridedView view = strided_view(m, node->inputs[0]);
   bool ok = view.known;

@@ -1,4 +1,5 @@
-// Which memory a value reads: a chain of reshapes, transposes and slices seen as strides over the value at its root.
+// Which memory a value reads: a chain of reshapes, transposes and slices seen as strides over the value at
+// its root.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +11,10 @@ namespace vulcap::passes {
 
 struct StridedView {
   ValueId root = kNoValue;
-  int64_t offset = 0;             // elements
-  core::SymShape shape;           // of the value
-  std::vector<int64_t> strides;   // elements, one an axis
-  bool known = false;             // false: the root's strides depend on a size that is not constant
+  int64_t offset = 0;            // elements
+  core::SymShape shape;          // of the value
+  std::vector<int64_t> strides;  // elements, one an axis
+  bool known = false;            // false: the root's strides depend on a size that is not constant
 };
 
 // Never fails: at worst the value is its own root.

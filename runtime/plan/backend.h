@@ -1,4 +1,5 @@
-// What an executor offers to a session: buffers, weights, and plans made runnable. Implemented by cpu and vulkan.
+// What an executor offers to a session: buffers, weights, and plans made runnable. Implemented by cpu and
+// vulkan.
 #pragma once
 
 #include <cstddef>
@@ -30,7 +31,8 @@ class Buffer {
   virtual void read(size_t offset, std::span<std::byte> bytes) = 0;
 };
 
-// A constant as a kernel wants it: columns or rows [begin, end) of a weight that one binding could not hold, else all of it.
+// A constant as a kernel wants it: columns or rows [begin, end) of a weight that one binding could not hold,
+// else all of it.
 struct WeightRequest {
   const core::Tensor* tensor = nullptr;
   ops::WeightLayout layout = ops::WeightLayout::kPlain;
@@ -64,7 +66,7 @@ struct BuildRequest {
   uint64_t arena_bytes = 0;
   std::vector<std::shared_ptr<Buffer>> constants;  // by kConstant index; from upload()
   std::vector<std::shared_ptr<Buffer>> external;   // by kExternal index
-  std::shared_ptr<Buffer> arena;                   // at least arena_bytes; shared by plans that never run at once
+  std::shared_ptr<Buffer> arena;  // at least arena_bytes; shared by plans that never run at once
   std::shared_ptr<Buffer> state;
 };
 

@@ -46,14 +46,17 @@ class Planner {
     for (size_t n = 0; n < nodes.size(); ++n) {
       const ops::OpDef* def = ops::op_registry().find(nodes[n].domain, nodes[n].op);
       if (def == nullptr || def->lower == nullptr) {
-        throw Error(ErrorCode::kInvalidModel, "node '" + nodes[n].name + "' (" + nodes[n].op + ") cannot be lowered to kernels");
+        throw Error(ErrorCode::kInvalidModel,
+                    "node '" + nodes[n].name + "' (" + nodes[n].op + ") cannot be lowered to kernels");
       }
       const size_t first = lowered_.size();
       ops::LowerContext context(plan_.graph, nodes[n], limits, lowered_, aliases_);
       def->lower(context);
       for (size_t i = first; i < lowered_.size(); ++i) lowered_[i].call.node = int32_t(n);
     }
-    std::erase_if(lowered_, [](const LoweredCall& l) { return l.call.work[0] == 0 || l.call.work[1] == 0 || l.call.work[2] == 0; });
+    std::erase_if(lowered_, [](const LoweredCall& l) {
+      return l.call.work[0] == 0 || l.call.work[1] == 0 || l.call.work[2] == 0;
+    });
   }
 
   ValueId root(ValueId id) const {
@@ -66,14 +69,15 @@ class Planner {
     uint64_t count = 1;
     for (size_t i = 0; i < value.shape->size(); ++i) {
       const core::Dim dim = (*value.shape)[i].substitute(past_);
-      if (!dim.is_constant()) throw Error(ErrorCode::kInvalidModel, "the size of '" + value.name + "' is not known: " + dim.text());
+      if (!dim.is_constant())
+        throw Error(ErrorCode::kInvalidModel, "the size of '" + value.name + "' is not known: " + dim.text());
       count *= uint64_t(i == 2 && value.capacity > 0 ? value.capacity : dim.value());
     }
     return core::dtype_bytes(value.dtype, count);
   }
 
-  // Inputs and outputs have memory of their own. An output that shares its root with an input or another output is copied,
-  // unless it is a cached value written in place.
+  // Inputs and outputs have memory of their own. An output that shares its root with an input or another
+  // output is copied, unless it is a cached value written in place.
   void bind_externals() {
     Graph& graph = plan_.graph;
     for (ValueId in : graph.inputs) add_external(in, true);
@@ -111,7 +115,8 @@ class Planner {
     ops::LowerContext context(graph, node, limits, lowered_, aliases_);
     const core::Shape shape = context.static_shape(out);
     if (core::element_count(shape) > 0) {
-      ops::emit_copy(context, out, target, {shape, ops::row_major_strides(shape), ops::row_major_strides(shape)});
+      ops::emit_copy(context, out, target,
+                     {shape, ops::row_major_strides(shape), ops::row_major_strides(shape)});
     }
     add_external(target, false);
   }
@@ -141,11 +146,13 @@ class Planner {
   }
 
   uint32_t constant_slot(ValueId id, const LoweredBinding& binding, uint16_t kernel) {
-    const auto key = std::tuple(id, binding.layout, binding.n_begin, binding.n_end, binding.layout == ops::WeightLayout::kPlain ? 0 : kernel);
+    const auto key = std::tuple(id, binding.layout, binding.n_begin, binding.n_end,
+                                binding.layout == ops::WeightLayout::kPlain ? 0 : kernel);
     const auto [entry, inserted] = constant_slots_.try_emplace(key, uint32_t(plan_.constants.size()));
     if (inserted) {
       const Value& value = plan_.graph.value(id);
-      plan_.constants.push_back({value.name, *value.constant, {nullptr, binding.layout, binding.n_begin, binding.n_end, kernel}});
+      plan_.constants.push_back(
+          {value.name, *value.constant, {nullptr, binding.layout, binding.n_begin, binding.n_end, kernel}});
     }
     return entry->second;
   }
@@ -160,17 +167,20 @@ class Planner {
   ops::Binding resolve(const LoweredBinding& binding, uint16_t kernel) {
     const ValueId memory = root(binding.value);
     if (const auto bound = external_of_.find(memory); bound != external_of_.end()) {
-      return {BufferKind::kExternal, uint32_t(bound->second), 0, plan_.externals[bound->second].bytes, binding.written};
+      return {BufferKind::kExternal, uint32_t(bound->second), 0, plan_.externals[bound->second].bytes,
+              binding.written};
     }
     if (plan_.graph.value(memory).constant) {
-      return {BufferKind::kConstant, constant_slot(memory, binding, kernel), 0, constant_bytes(memory, binding), false};
+      return {BufferKind::kConstant, constant_slot(memory, binding, kernel), 0,
+              constant_bytes(memory, binding), false};
     }
     return {BufferKind::kArena, 0, arena_offset_.at(memory), bytes_of(memory), binding.written};
   }
 
   void finish(LoweredCall& lowered) {
     ops::KernelCall& call = lowered.call;
-    for (const LoweredBinding& binding : lowered.bindings) call.bindings.push_back(resolve(binding, call.kernel));
+    for (const LoweredBinding& binding : lowered.bindings)
+      call.bindings.push_back(resolve(binding, call.kernel));
     if (call.uses_state) call.bindings.push_back({BufferKind::kState, 0, 0, sizeof(uint32_t), false});
     const Support support = backend_.supports(call);
     plan_.on_host.push_back(support.ok ? 0 : 1);
@@ -204,10 +214,14 @@ std::string binding_text(const Plan& plan, const ops::Binding& binding) {
 
 std::string call_text(const Plan& plan, size_t index) {
   const ops::KernelCall& call = plan.calls[index];
-  std::string line = std::string(ops::kernels()[call.kernel].name) + "." + std::string(core::dtype_name(call.variant.storage));
-  if (call.variant.second != core::DType::kUndefined) line += "." + std::string(core::dtype_name(call.variant.second));
-  line += " work=" + std::to_string(call.work[0]) + "x" + std::to_string(call.work[1]) + "x" + std::to_string(call.work[2]);
-  for (const ops::Binding& binding : call.bindings) line += (binding.written ? " -> " : " ") + binding_text(plan, binding);
+  std::string line = std::string(ops::kernels()[call.kernel].name) + "." +
+                     std::string(core::dtype_name(call.variant.storage));
+  if (call.variant.second != core::DType::kUndefined)
+    line += "." + std::string(core::dtype_name(call.variant.second));
+  line += " work=" + std::to_string(call.work[0]) + "x" + std::to_string(call.work[1]) + "x" +
+          std::to_string(call.work[2]);
+  for (const ops::Binding& binding : call.bindings)
+    line += (binding.written ? " -> " : " ") + binding_text(plan, binding);
   if (call.node >= 0) line += "  # " + plan.graph.nodes[size_t(call.node)].name;
   if (plan.on_host[index]) line += "  [cpu: " + plan.reasons[index] + "]";
   return line;
@@ -236,10 +250,11 @@ std::string plan_text(const Plan& plan) {
   const auto host = std::count(plan.on_host.begin(), plan.on_host.end(), uint8_t(1));
   char line[256];
   std::snprintf(line, sizeof line,
-                "%zu calls, %td on the cpu by fallback; weights %.1f MB, activations %.2f MB (%.2f MB without reuse), inputs and "
+                "%zu calls, %td on the cpu by fallback; weights %.1f MB, activations %.2f MB (%.2f MB "
+                "without reuse), inputs and "
                 "outputs %.2f MB\n",
-                plan.calls.size(), host, double(weights) / 1e6, double(plan.arena_bytes) / 1e6, double(plan.arena_sum_bytes) / 1e6,
-                double(external) / 1e6);
+                plan.calls.size(), host, double(weights) / 1e6, double(plan.arena_bytes) / 1e6,
+                double(plan.arena_sum_bytes) / 1e6, double(external) / 1e6);
   return text + line;
 }
 

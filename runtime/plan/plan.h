@@ -30,8 +30,8 @@ struct ConstantSlot {
 struct Plan {
   graph::Graph graph;
   std::vector<ops::KernelCall> calls;
-  std::vector<uint8_t> on_host;       // a flag a call: the device refused it
-  std::vector<std::string> reasons;   // why, one a call; empty when the device runs it
+  std::vector<uint8_t> on_host;      // a flag a call: the device refused it
+  std::vector<std::string> reasons;  // why, one a call; empty when the device runs it
   std::vector<ConstantSlot> constants;
   std::vector<External> externals;
   uint64_t arena_bytes = 0;

@@ -34,7 +34,8 @@ int64_t largest_past(const std::vector<Dim>& guards) {
   int64_t largest = INT64_MAX;
   for (const Dim& guard : guards) {
     const auto affine = guard.affine_in(core::intern_symbol(ops::kPastSymbol));
-    if (!affine) invalid("the decoder assumes that " + guard.text() + " is not negative, which cannot be checked");
+    if (!affine)
+      invalid("the decoder assumes that " + guard.text() + " is not negative, which cannot be checked");
     if (affine->second < 0) largest = std::min(largest, affine->first / -affine->second);
   }
   return largest;
@@ -46,17 +47,23 @@ int64_t declared_vocab(const graph::Graph& graph, const std::string& logits) {
   for (graph::ValueId out : graph.outputs) {
     const graph::Value& value = graph.value(out);
     if (value.name != logits) continue;
-    if (value.shape && value.shape->size() == 3 && value.shape->back().is_constant()) return value.shape->back().value();
+    if (value.shape && value.shape->size() == 3 && value.shape->back().is_constant())
+      return value.shape->back().value();
   }
-  invalid("the decoder's output '" + logits + "' must declare [batch, length, vocabulary] with a constant vocabulary");
+  invalid("the decoder's output '" + logits +
+          "' must declare [batch, length, vocabulary] with a constant vocabulary");
 }
 
-CachedDecoder::CachedDecoder(Device& device, graph::Graph graph, DecoderRoles roles, passes::PassOptions options)
+CachedDecoder::CachedDecoder(Device& device, graph::Graph graph, DecoderRoles roles,
+                             passes::PassOptions options)
     : device_(device), graph_(std::move(graph)), roles_(std::move(roles)), options_(std::move(options)) {
   for (const auto& [past, present] : roles_.cache) {
     const graph::Value& value = input_of(graph_, past);
-    const bool fixed = value.shape && value.shape->size() == 4 && (*value.shape)[1].is_constant() && (*value.shape)[3].is_constant();
-    if (!fixed) invalid("the decoder's input '" + past + "' must declare [batch, heads, length, width] with constant heads and width");
+    const bool fixed = value.shape && value.shape->size() == 4 && (*value.shape)[1].is_constant() &&
+                       (*value.shape)[3].is_constant();
+    if (!fixed)
+      invalid("the decoder's input '" + past +
+              "' must declare [batch, heads, length, width] with constant heads and width");
     layouts_.push_back({value.dtype, (*value.shape)[1].value(), (*value.shape)[3].value()});
   }
   vocab_ = declared_vocab(graph_, roles_.logits);
@@ -66,6 +73,12 @@ void CachedDecoder::reserve(int64_t positions) {
   if (positions <= capacity_) return;
   capacity_ = (positions + kCapacityStep - 1) / kCapacityStep * kCapacityStep;
   states_ = {};  // the next start plans afresh
+}
+
+void CachedDecoder::prepare(const EncoderOutput& states, int rows) {
+  if (states.buffer != states_.buffer || states.shape != states_.shape) prepare_prelude(states);
+  allocate_cache(rows);
+  step_program(rows, 1);
 }
 
 void CachedDecoder::start(const EncoderOutput& states) {
@@ -78,7 +91,8 @@ void CachedDecoder::start(const EncoderOutput& states) {
 void CachedDecoder::prepare_prelude(const EncoderOutput& states) {
   if (states.dtype != input_of(graph_, roles_.states).dtype) {
     invalid("the encoder gives " + std::string(core::dtype_name(states.dtype)) + " but the decoder takes " +
-            std::string(core::dtype_name(input_of(graph_, roles_.states).dtype)) + "; use files of one dtype");
+            std::string(core::dtype_name(input_of(graph_, roles_.states).dtype)) +
+            "; use files of one dtype");
   }
   states_ = {};  // stays empty when what follows throws
   prelude_.reset();
@@ -88,7 +102,8 @@ void CachedDecoder::prepare_prelude(const EncoderOutput& states) {
   bound_.clear();
   bound_[roles_.states] = states.buffer;
   passes::Hoisted parts = passes::hoist(specialise_step(1, 1, states.shape), {roles_.states});
-  for (size_t i = 0; i < layouts_.size(); ++i) layouts_[i].dtype = input_of(parts.rest, roles_.cache[i].first).dtype;
+  for (size_t i = 0; i < layouts_.size(); ++i)
+    layouts_[i].dtype = input_of(parts.rest, roles_.cache[i].first).dtype;
   if (!parts.prelude.nodes.empty()) {
     prelude_ = std::make_unique<Program>(device_, plan::make_plan(parts.prelude, device_.backend()), bound_);
     for (const std::string& name : parts.shared) bound_[name] = prelude_->buffer(name);
@@ -118,7 +133,8 @@ graph::Graph CachedDecoder::specialise_step(int rows, int length, const core::Sh
       spec.constant = core::Tensor::from<uint8_t>(core::DType::kBool, {1}, {1});
       spec.shape = {Dim(1)};
     } else {
-      const auto entry = std::find_if(roles_.cache.begin(), roles_.cache.end(), [&](const auto& pair) { return pair.first == value.name; });
+      const auto entry = std::find_if(roles_.cache.begin(), roles_.cache.end(),
+                                      [&](const auto& pair) { return pair.first == value.name; });
       if (entry == roles_.cache.end()) invalid("the decoder's input '" + value.name + "' has no known role");
       const CacheLayout& layout = layouts_[size_t(entry - roles_.cache.begin())];
       spec.shape = {Dim(rows), Dim(layout.heads), Dim::symbol(ops::kPastSymbol), Dim(layout.width)};
@@ -136,7 +152,8 @@ void CachedDecoder::allocate_cache(int rows) {
   programs_.clear();
   current_ = nullptr;
   for (size_t i = 0; i < layouts_.size(); ++i) {
-    const uint64_t bytes = core::dtype_bytes(layouts_[i].dtype, size_t(rows) * size_t(layouts_[i].heads * capacity_ * layouts_[i].width));
+    const uint64_t bytes = core::dtype_bytes(
+        layouts_[i].dtype, size_t(rows) * size_t(layouts_[i].heads * capacity_ * layouts_[i].width));
     bound_[roles_.cache[i].first] = device_.backend().allocate(bytes, roles_.cache[i].first);
   }
   cache_rows_ = rows;
@@ -146,7 +163,8 @@ plan::Plan CachedDecoder::plan_step(int rows, int length) {
   if (rows == 1 && length == 1 && single_step_) return *std::exchange(single_step_, std::nullopt);
   passes::Hoisted parts = passes::hoist(specialise_step(rows, length, states_.shape), {roles_.states});
   for (const std::string& name : parts.shared) {
-    if (bound_.count(name) == 0) invalid("the value '" + name + "' depends on the encoder alone only for some shapes");
+    if (bound_.count(name) == 0)
+      invalid("the value '" + name + "' depends on the encoder alone only for some shapes");
   }
   return plan::make_plan(std::move(parts.rest), device_.backend(), capacity_ - 1);
 }
@@ -157,12 +175,14 @@ Program& CachedDecoder::step_program(int rows, int length) {
   return *program;
 }
 
-// Position p of row r lies in cache row rows_[r, p]; a reorder permutes the table, new positions go to the row itself.
+// Position p of row r lies in cache row rows_[r, p]; a reorder permutes the table, new positions go to the
+// row itself.
 void CachedDecoder::reorder_rows(int rows, std::span<const int32_t> reorder) {
   const std::vector<int32_t> before = rows_;
   for (int row = 0; row < rows; ++row) {
     const int from = reorder.empty() ? row : reorder[size_t(row)];
-    for (int64_t p = 0; p < past_ && !before.empty(); ++p) rows_[size_t(row * capacity_ + p)] = before[size_t(from * capacity_ + p)];
+    for (int64_t p = 0; p < past_ && !before.empty(); ++p)
+      rows_[size_t(row * capacity_ + p)] = before[size_t(from * capacity_ + p)];
     for (int64_t p = past_; p < capacity_; ++p) rows_[size_t(row * capacity_ + p)] = row;
   }
 }
@@ -172,13 +192,16 @@ void CachedDecoder::write_past() {
   device_.state()->write(0, std::as_bytes(std::span(&past, 1)));
 }
 
-std::span<const float> CachedDecoder::step(std::span<const int64_t> ids, int rows, int length, std::span<const int32_t> reorder) {
+std::span<const float> CachedDecoder::step(std::span<const int64_t> ids, int rows, int length,
+                                           std::span<const int32_t> reorder) {
   if (past_ + length > capacity_) {
-    throw Error(ErrorCode::kRuntime, "the sequence would grow to " + std::to_string(past_ + length) + " tokens but the decoder has room for " +
-                                         std::to_string(capacity_) + "; ask for fewer new tokens");
+    throw Error(ErrorCode::kRuntime, "the sequence would grow to " + std::to_string(past_ + length) +
+                                         " tokens but the decoder has room for " + std::to_string(capacity_) +
+                                         "; ask for fewer new tokens");
   }
   if (past_ > max_past_) {
-    throw Error(ErrorCode::kRuntime, "the decoder's tables end after " + std::to_string(max_past_ + 1) + " tokens; ask for fewer new tokens");
+    throw Error(ErrorCode::kRuntime, "the decoder's tables end after " + std::to_string(max_past_ + 1) +
+                                         " tokens; ask for fewer new tokens");
   }
   allocate_cache(rows);
   Program& program = step_program(rows, length);
@@ -197,7 +220,8 @@ std::span<const float> CachedDecoder::step(std::span<const int64_t> ids, int row
 
 std::span<const float> CachedDecoder::read_logits(Program& program, int rows, int length) {
   const plan::External& slot = program.plan().externals[program.plan().external(roles_.logits)];
-  if (!(slot.shape.back() == Dim(vocab_))) invalid("the decoder's logits have another width than declared: " + core::shape_text(slot.shape));
+  if (!(slot.shape.back() == Dim(vocab_)))
+    invalid("the decoder's logits have another width than declared: " + core::shape_text(slot.shape));
   const size_t width = core::dtype_bytes(slot.dtype, size_t(vocab_));
   const int64_t kept = slot.shape[1].value();  // some exports score the last position only
   raw_logits_.resize(width * size_t(rows));

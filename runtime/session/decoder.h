@@ -1,5 +1,6 @@
-// Decoders of encoder-decoder models. CachedDecoder keeps keys and values on the device: cross-attention inputs are computed
-// once an image, new keys and values are appended in place, and a step of one token is recorded once and replayed.
+// Decoders of encoder-decoder models. CachedDecoder keeps keys and values on the device: cross-attention
+// inputs are computed once an image, new keys and values are appended in place, and a step of one token is
+// recorded once and replayed.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +17,10 @@ namespace vulcap::session {
 
 // Roles of a decoder graph's inputs and outputs, found from their names and shapes by the loader.
 struct DecoderRoles {
-  std::string ids;                                         // i64[rows, length]
-  std::string states;                                      // encoder output f[images, positions, width]
-  std::string logits;                                      // f[rows, length, vocabulary]
-  std::string use_cache;                                   // bool[1] of a merged decoder, "" when there is none
+  std::string ids;        // i64[rows, length]
+  std::string states;     // encoder output f[images, positions, width]
+  std::string logits;     // f[rows, length, vocabulary]
+  std::string use_cache;  // bool[1] of a merged decoder, "" when there is none
   std::vector<std::pair<std::string, std::string>> cache;  // past [rows, heads, past, width] -> present
 };
 
@@ -36,11 +37,16 @@ class Decoder {
 
   // Makes room for sequences of so many positions; to be called before start().
   virtual void reserve(int64_t positions) = 0;
+  // Makes plans and uploads weights for encoder outputs of this shape and steps of `rows` rows, so that
+  // nothing of that is left to the first caption. Runs nothing.
+  virtual void prepare(const EncoderOutput& states, int rows) = 0;
   // Starts captions of new images: computes everything that depends on the encoder's output alone.
   virtual void start(const EncoderOutput& states) = 0;
-  // ids: rows * length, row-major. The first call after start() holds the prompts. reorder: empty, or for each row the row of
-  // the previous call whose cache it continues. Returns rows * vocab() logits of the last position, valid until the next call.
-  virtual std::span<const float> step(std::span<const int64_t> ids, int rows, int length, std::span<const int32_t> reorder) = 0;
+  // ids: rows * length, row-major. The first call after start() holds the prompts. reorder: empty, or for
+  // each row the row of the previous call whose cache it continues. Returns rows * vocab() logits of the last
+  // position, valid until the next call.
+  virtual std::span<const float> step(std::span<const int64_t> ids, int rows, int length,
+                                      std::span<const int32_t> reorder) = 0;
   virtual int64_t vocab() const = 0;
   // Plans of the last start and step, for reports.
   virtual std::vector<const plan::Plan*> plans() const = 0;
@@ -55,10 +61,13 @@ class CachedDecoder : public Decoder {
   CachedDecoder(Device& device, graph::Graph graph, DecoderRoles roles, passes::PassOptions options = {});
 
   void reserve(int64_t positions) override;
-  // Throws ops::NeedsStaticShape when the graph uses the cache in a way that cannot be done in place.
+  // prepare and start throw ops::NeedsStaticShape when the graph uses the cache in a way that cannot be done
+  // in place.
+  void prepare(const EncoderOutput& states, int rows) override;
   void start(const EncoderOutput& states) override;
   // Throws Error(kRuntime) when the reserved positions would be exceeded.
-  std::span<const float> step(std::span<const int64_t> ids, int rows, int length, std::span<const int32_t> reorder) override;
+  std::span<const float> step(std::span<const int64_t> ids, int rows, int length,
+                              std::span<const int32_t> reorder) override;
   int64_t vocab() const override { return vocab_; }
   std::vector<const plan::Plan*> plans() const override;
 
@@ -92,11 +101,12 @@ class CachedDecoder : public Decoder {
   int cache_rows_ = 0;
   std::map<std::pair<int, int>, std::unique_ptr<Program>> programs_;
   Program* current_ = nullptr;
-  std::optional<plan::Plan> single_step_;  // of one row and one token, made by start to see that the graph allows it
+  std::optional<plan::Plan>
+      single_step_;  // of one row and one token, made by start to see that the graph allows it
 
   int64_t past_ = 0;
   int64_t max_past_ = INT64_MAX;  // as far as the graph's tables of positions reach
-  std::vector<int32_t> rows_;  // [rows, capacity]: which cache row holds position p of a row (beam search)
+  std::vector<int32_t> rows_;     // [rows, capacity]: which cache row holds position p of a row (beam search)
   std::vector<float> logits_;
   std::vector<std::byte> raw_logits_;
 };

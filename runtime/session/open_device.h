@@ -10,8 +10,8 @@
 namespace vulcap::session {
 
 struct DeviceRequest {
-  std::string device = "auto";  // auto | cpu | vulkan | vulkan:N | name:TEXT | uuid:HEX
-  int threads = 0;              // of the CPU back end; 0: all processors this process may use
+  std::string device = "auto";               // auto | cpu | vulkan | vulkan:N | name:TEXT | uuid:HEX
+  int threads = 0;                           // of the CPU back end; 0: all processors this process may use
   std::filesystem::path pipeline_cache_dir;  // empty: no pipeline cache on disk
 };
 
@@ -22,9 +22,9 @@ struct OpenedDevice {
   bool is_vulkan = false;
 };
 
-// "auto" takes a Vulkan GPU when there is one, else the CPU. A processor that poses as a Vulkan device (llvmpipe) is slower
-// than the CPU back end and is taken only when asked for. Throws Error(kNoDevice) when a Vulkan device is asked for and there
-// is none, Error(kUsage) for a request that is not understood.
+// "auto" takes a Vulkan GPU when there is one, else the CPU. A processor that poses as a Vulkan device
+// (llvmpipe) is slower than the CPU back end and is taken only when asked for. Throws Error(kNoDevice) when a
+// Vulkan device is asked for and there is none, Error(kUsage) for a request that is not understood.
 OpenedDevice open_device(const DeviceRequest& request);
 
 // $XDG_CACHE_HOME/vulcap, or ~/.cache/vulcap; empty when neither is set.

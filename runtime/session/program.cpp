@@ -8,7 +8,8 @@
 namespace vulcap::session {
 
 std::shared_ptr<plan::Buffer> Device::weight(const plan::ConstantSlot& slot) {
-  const Key key{slot.tensor.bytes().data(), slot.tensor.bytes().size(), slot.request.layout, slot.request.n_begin, slot.request.n_end};
+  const Key key{slot.tensor.bytes().data(), slot.tensor.bytes().size(), slot.request.layout,
+                slot.request.n_begin, slot.request.n_end};
   auto& [tensor, buffer] = weights_[key];
   if (buffer) return buffer;
   tensor = slot.tensor;
@@ -21,7 +22,8 @@ std::shared_ptr<plan::Buffer> Device::weight(const plan::ConstantSlot& slot) {
 }
 
 std::shared_ptr<plan::Buffer> Device::arena(uint64_t bytes) {
-  if (!arena_ || arena_->size() < bytes) arena_ = backend_->allocate(std::max<uint64_t>(bytes, 256), "activations");
+  if (!arena_ || arena_->size() < bytes)
+    arena_ = backend_->allocate(std::max<uint64_t>(bytes, 256), "activations");
   return arena_;
 }
 
@@ -34,7 +36,8 @@ const std::shared_ptr<plan::Buffer>& Device::state() {
   return state_;
 }
 
-Program::Program(Device& device, plan::Plan plan, const std::map<std::string, std::shared_ptr<plan::Buffer>>& bound)
+Program::Program(Device& device, plan::Plan plan,
+                 const std::map<std::string, std::shared_ptr<plan::Buffer>>& bound)
     : plan_(std::move(plan)) {
   plan::BuildRequest request;
   request.calls = plan_.calls;
@@ -44,8 +47,9 @@ Program::Program(Device& device, plan::Plan plan, const std::map<std::string, st
   for (const plan::ConstantSlot& slot : plan_.constants) request.constants.push_back(device.weight(slot));
   for (const plan::External& slot : plan_.externals) {
     const auto given = bound.find(slot.name);
-    externals_.push_back(given != bound.end() ? given->second
-                                              : device.backend().allocate(std::max<uint64_t>(slot.bytes, 256), slot.name));
+    externals_.push_back(given != bound.end()
+                             ? given->second
+                             : device.backend().allocate(std::max<uint64_t>(slot.bytes, 256), slot.name));
   }
   request.external = externals_;
   request.arena = device.arena(plan_.arena_bytes);
@@ -56,7 +60,8 @@ Program::Program(Device& device, plan::Plan plan, const std::map<std::string, st
 void Program::write(const std::string& name, std::span<const std::byte> bytes) {
   const size_t index = plan_.external(name);
   if (bytes.size() != plan_.externals[index].bytes) {
-    throw core::Error(core::ErrorCode::kRuntime, "input '" + name + "' takes " + std::to_string(plan_.externals[index].bytes) +
+    throw core::Error(core::ErrorCode::kRuntime, "input '" + name + "' takes " +
+                                                     std::to_string(plan_.externals[index].bytes) +
                                                      " bytes, not " + std::to_string(bytes.size()));
   }
   if (!bytes.empty()) externals_[index]->write(0, bytes);

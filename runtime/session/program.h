@@ -1,4 +1,5 @@
-// A plan made runnable on one back end: weights uploaded once and shared, inputs and outputs in buffers of their own.
+// A plan made runnable on one back end: weights uploaded once and shared, inputs and outputs in buffers of
+// their own.
 #pragma once
 
 #include <functional>
@@ -44,10 +45,13 @@ class Device {
 class Program {
  public:
   // `bound`: buffers for inputs or outputs that live elsewhere, by name; the rest are allocated here.
-  Program(Device& device, plan::Plan plan, const std::map<std::string, std::shared_ptr<plan::Buffer>>& bound = {});
+  Program(Device& device, plan::Plan plan,
+          const std::map<std::string, std::shared_ptr<plan::Buffer>>& bound = {});
 
   const plan::Plan& plan() const { return plan_; }
-  const std::shared_ptr<plan::Buffer>& buffer(const std::string& name) const { return externals_[plan_.external(name)]; }
+  const std::shared_ptr<plan::Buffer>& buffer(const std::string& name) const {
+    return externals_[plan_.external(name)];
+  }
   // Throws Error(kRuntime) when the byte size differs.
   void write(const std::string& name, std::span<const std::byte> bytes);
   void read(const std::string& name, std::span<std::byte> bytes, size_t offset = 0) const;

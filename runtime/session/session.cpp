@@ -28,11 +28,14 @@ Program& Session::prepare(const NamedTensors& inputs) {
   for (graph::ValueId input : graph_.inputs) {
     const std::string& name = graph_.value(input).name;
     const auto given = inputs.find(name);
-    if (given == inputs.end()) throw core::Error(core::ErrorCode::kInvalidModel, "input '" + name + "' is missing");
+    if (given == inputs.end())
+      throw core::Error(core::ErrorCode::kInvalidModel, "input '" + name + "' is missing");
     const core::Tensor& tensor = given->second;
     if (tensor.dtype() != graph_.value(input).dtype) {
-      throw core::Error(core::ErrorCode::kInvalidModel, "input '" + name + "' must be " + std::string(core::dtype_name(graph_.value(input).dtype)) +
-                                                            ", not " + std::string(core::dtype_name(tensor.dtype())));
+      throw core::Error(core::ErrorCode::kInvalidModel,
+                        "input '" + name + "' must be " +
+                            std::string(core::dtype_name(graph_.value(input).dtype)) + ", not " +
+                            std::string(core::dtype_name(tensor.dtype())));
     }
     passes::InputSpec spec;
     spec.shape = core::SymShape(tensor.shape().begin(), tensor.shape().end());
@@ -65,7 +68,8 @@ NamedTensors Session::run(const NamedTensors& inputs) {
   Program& program = prepare(inputs);
   program.run();
   NamedTensors outputs;
-  for (graph::ValueId out : graph_.outputs) outputs[graph_.value(out).name] = program.read(graph_.value(out).name);
+  for (graph::ValueId out : graph_.outputs)
+    outputs[graph_.value(out).name] = program.read(graph_.value(out).name);
   return outputs;
 }
 

@@ -6,12 +6,16 @@
 
 namespace vulcap::session {
 
-UncachedDecoder::UncachedDecoder(Device& device, graph::Graph graph, DecoderRoles roles, passes::PassOptions options)
+UncachedDecoder::UncachedDecoder(Device& device, graph::Graph graph, DecoderRoles roles,
+                                 passes::PassOptions options)
     : session_(device, std::move(graph), std::move(options)),
       roles_(std::move(roles)),
       vocab_(declared_vocab(session_.graph(), roles_.logits)) {}
 
 void UncachedDecoder::reserve(int64_t) {}
+
+// Its plans depend on the length of the sequence, so there is none to make ahead.
+void UncachedDecoder::prepare(const EncoderOutput&, int) {}
 
 void UncachedDecoder::start(const EncoderOutput& states) {
   core::Tensor tensor(states.dtype, states.shape);
@@ -20,11 +24,13 @@ void UncachedDecoder::start(const EncoderOutput& states) {
   sequences_.clear();
 }
 
-std::span<const float> UncachedDecoder::step(std::span<const int64_t> ids, int rows, int length, std::span<const int32_t> reorder) {
+std::span<const float> UncachedDecoder::step(std::span<const int64_t> ids, int rows, int length,
+                                             std::span<const int32_t> reorder) {
   std::vector<std::vector<int64_t>> next(static_cast<size_t>(rows));
   for (int row = 0; row < rows; ++row) {
     auto& sequence = next[size_t(row)];
-    if (!sequences_.empty()) sequence = sequences_[reorder.empty() ? size_t(row) : size_t(reorder[size_t(row)])];
+    if (!sequences_.empty())
+      sequence = sequences_[reorder.empty() ? size_t(row) : size_t(reorder[size_t(row)])];
     sequence.insert(sequence.end(), ids.begin() + row * length, ids.begin() + (row + 1) * length);
   }
   sequences_ = std::move(next);
@@ -35,7 +41,8 @@ std::span<const float> UncachedDecoder::step(std::span<const int64_t> ids, int r
 }
 
 std::vector<const plan::Plan*> UncachedDecoder::plans() const {
-  return last_plan_ != nullptr ? std::vector<const plan::Plan*>{last_plan_} : std::vector<const plan::Plan*>{};
+  return last_plan_ != nullptr ? std::vector<const plan::Plan*>{last_plan_}
+                               : std::vector<const plan::Plan*>{};
 }
 
 NamedTensors UncachedDecoder::inputs(int rows) const {
@@ -48,7 +55,8 @@ NamedTensors UncachedDecoder::inputs(int rows) const {
   if (!roles_.use_cache.empty()) tensors[roles_.use_cache] = core::Tensor(core::DType::kBool, {1});
   for (const auto& [past, present] : roles_.cache) {
     const graph::Value& value = session_.graph().value(session_.graph().find_input(past));
-    tensors[past] = core::Tensor(value.dtype, {rows, (*value.shape)[1].value(), 0, (*value.shape)[3].value()});
+    tensors[past] =
+        core::Tensor(value.dtype, {rows, (*value.shape)[1].value(), 0, (*value.shape)[3].value()});
   }
   return tensors;
 }
@@ -59,7 +67,8 @@ core::Tensor UncachedDecoder::repeated_states(int rows) const {
   shape[0] = rows;
   core::Tensor repeated(states_.dtype(), shape);
   const auto bytes = states_.bytes();
-  for (int row = 0; row < rows; ++row) std::copy(bytes.begin(), bytes.end(), repeated.mutable_bytes().begin() + row * int64_t(bytes.size()));
+  for (int row = 0; row < rows; ++row)
+    std::copy(bytes.begin(), bytes.end(), repeated.mutable_bytes().begin() + row * int64_t(bytes.size()));
   return repeated;
 }
 
@@ -68,7 +77,8 @@ std::span<const float> UncachedDecoder::last_logits(const core::Tensor& logits, 
   logits_.resize(size_t(rows * vocab_));
   for (int row = 0; row < rows; ++row) {
     const int64_t from = ((row + 1) * kept - 1) * vocab_;
-    for (int64_t i = 0; i < vocab_; ++i) logits_[size_t(row * vocab_ + i)] = float(logits.at_f64(size_t(from + i)));
+    for (int64_t i = 0; i < vocab_; ++i)
+      logits_[size_t(row * vocab_ + i)] = float(logits.at_f64(size_t(from + i)));
   }
   return logits_;
 }

@@ -1,5 +1,5 @@
-// A decoder without a usable cache: every step scores the whole sequence again. Slower than CachedDecoder by the length of
-// the sequence, and right for every graph that takes input_ids and the encoder's output.
+// A decoder without a usable cache: every step scores the whole sequence again. Slower than CachedDecoder by
+// the length of the sequence, and right for every graph that takes input_ids and the encoder's output.
 #pragma once
 
 #include "runtime/session/decoder.h"
@@ -12,8 +12,10 @@ class UncachedDecoder : public Decoder {
   UncachedDecoder(Device& device, graph::Graph graph, DecoderRoles roles, passes::PassOptions options = {});
 
   void reserve(int64_t positions) override;
+  void prepare(const EncoderOutput& states, int rows) override;
   void start(const EncoderOutput& states) override;
-  std::span<const float> step(std::span<const int64_t> ids, int rows, int length, std::span<const int32_t> reorder) override;
+  std::span<const float> step(std::span<const int64_t> ids, int rows, int length,
+                              std::span<const int32_t> reorder) override;
   int64_t vocab() const override { return vocab_; }
   std::vector<const plan::Plan*> plans() const override;
 

@@ -1,6 +1,7 @@
-// Operators that passes make: vulcap.Attention (scaled dot-product attention over strided operands) and vulcap.KvAppend
-// (new keys or values written behind those in the cache).
+// Operators that passes make: vulcap.Attention (scaled dot-product attention over strided operands) and
+// vulcap.KvAppend (new keys or values written behind those in the cache).
 #include "runtime/ops/attention.h"
+
 #include "runtime/ops/movement.h"
 #include "runtime/ops/shape_rules.h"
 
@@ -9,13 +10,16 @@ namespace {
 
 std::vector<int64_t> view_attribute(const Attributes& attributes, std::string_view name) {
   auto view = attributes.integers(name);
-  if (view.size() != 4) throw core::Error(core::ErrorCode::kInvalidModel, "attribute '" + std::string(name) + "' must be [offset, batch, head, position]");
+  if (view.size() != 4)
+    throw core::Error(core::ErrorCode::kInvalidModel,
+                      "attribute '" + std::string(name) + "' must be [offset, batch, head, position]");
   return view;
 }
 
 std::vector<int64_t> dims_attribute(const Attributes& attributes) {
   auto dims = attributes.integers("dims");
-  if (dims.size() != 7) throw core::Error(core::ErrorCode::kInvalidModel, "attribute 'dims' must have 7 entries");
+  if (dims.size() != 7)
+    throw core::Error(core::ErrorCode::kInvalidModel, "attribute 'dims' must have 7 entries");
   return dims;
 }
 
@@ -43,8 +47,8 @@ void lower_attention(LowerContext& c) {
   p.kv_len = narrow(base);
   p.kv_len_dyn = narrow(past);
   p.scale = attributes.real("scale", 1.0f);
-  p.flags = (attributes.integer("causal", 0) != 0 ? abi::kAttentionCausal : 0) | (c.has(3) ? abi::kAttentionMask : 0) |
-            (c.has(4) ? abi::kAttentionRows : 0);
+  p.flags = (attributes.integer("causal", 0) != 0 ? abi::kAttentionCausal : 0) |
+            (c.has(3) ? abi::kAttentionMask : 0) | (c.has(4) ? abi::kAttentionRows : 0);
   auto set = [&](std::string_view name, uint32_t& offset, uint32_t& b, uint32_t& h, uint32_t& s) {
     const auto view = view_attribute(attributes, name);
     offset = narrow(view[0]);
@@ -66,14 +70,16 @@ void lower_attention(LowerContext& c) {
     p.mask_q = narrow(mask[2]);
   }
   if (c.has(4)) p.rows_stride = narrow(c.static_shape(c.in(4))[1]);
-  auto& lowered = c.emit("attention", {c.dtype(0), {}}, p,
-                         {c.read(c.in(0)), c.read(c.in(1)), c.read(c.in(2)), c.read(c.has(3) ? c.in(3) : c.in(0)),
-                          c.read(c.has(4) ? c.in(4) : c.in(0)), c.write(c.out(0))},
-                         {p.q_len, p.heads, p.batch});
+  auto& lowered =
+      c.emit("attention", {c.dtype(0), {}}, p,
+             {c.read(c.in(0)), c.read(c.in(1)), c.read(c.in(2)), c.read(c.has(3) ? c.in(3) : c.in(0)),
+              c.read(c.has(4) ? c.in(4) : c.in(0)), c.write(c.out(0))},
+             {p.q_len, p.heads, p.batch});
   lowered.call.uses_state = p.kv_len_dyn != 0;
 }
 
-// inputs: past [batch, heads, past, width] with capacity, source of the new positions; view: how to read the source.
+// inputs: past [batch, heads, past, width] with capacity, source of the new positions; view: how to read the
+// source.
 void infer_append(InferContext& c) {
   SymShape to = c.shape(0);
   to[2] = to[2] + Dim(c.attributes().integer("length", 0));

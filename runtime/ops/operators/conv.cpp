@@ -11,13 +11,15 @@ struct Window {
   int64_t kernel[2], stride[2], dilation[2], pad_begin[2], pad_end[2];
 };
 
-Window read_window(const Attributes& attributes, const std::vector<int64_t>& kernel, const core::Shape& image) {
+Window read_window(const Attributes& attributes, const std::vector<int64_t>& kernel,
+                   const core::Shape& image) {
   Window w{};
   const auto strides = attributes.integers("strides", {1, 1});
   const auto dilations = attributes.integers("dilations", {1, 1});
   const auto pads = attributes.integers("pads", {0, 0, 0, 0});
   if (kernel.size() != 2 || strides.size() != 2 || dilations.size() != 2 || pads.size() != 4) {
-    throw core::Error(core::ErrorCode::kInvalidModel, "only convolutions over two spatial axes are supported");
+    throw core::Error(core::ErrorCode::kInvalidModel,
+                      "only convolutions over two spatial axes are supported");
   }
   const std::string auto_pad = attributes.text("auto_pad", "NOTSET");
   for (size_t i = 0; i < 2; ++i) {
@@ -33,7 +35,8 @@ Window read_window(const Attributes& attributes, const std::vector<int64_t>& ker
     if (auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER") {
       const int64_t size = image[2 + i];
       const int64_t out = (size + w.stride[i] - 1) / w.stride[i];
-      const int64_t total = std::max<int64_t>(0, (out - 1) * w.stride[i] + (w.kernel[i] - 1) * w.dilation[i] + 1 - size);
+      const int64_t total =
+          std::max<int64_t>(0, (out - 1) * w.stride[i] + (w.kernel[i] - 1) * w.dilation[i] + 1 - size);
       w.pad_begin[i] = auto_pad == "SAME_UPPER" ? total / 2 : total - total / 2;
       w.pad_end[i] = total - w.pad_begin[i];
     }
@@ -42,8 +45,10 @@ Window read_window(const Attributes& attributes, const std::vector<int64_t>& ker
 }
 
 int64_t out_size(const Window& w, size_t axis, int64_t size) {
-  const int64_t reach = size + w.pad_begin[axis] + w.pad_end[axis] - (w.kernel[axis] - 1) * w.dilation[axis] - 1;
-  if (reach < 0) throw core::Error(core::ErrorCode::kInvalidModel, "the kernel is larger than the padded image");
+  const int64_t reach =
+      size + w.pad_begin[axis] + w.pad_end[axis] - (w.kernel[axis] - 1) * w.dilation[axis] - 1;
+  if (reach < 0)
+    throw core::Error(core::ErrorCode::kInvalidModel, "the kernel is larger than the padded image");
   return reach / w.stride[axis] + 1;
 }
 
@@ -53,7 +58,9 @@ core::Shape image_shape(InferContext& c) {
     if (!dim.is_constant()) c.fail("the image size " + dim.text() + " must be known");
     image.push_back(dim.value());
   }
-  if (image.size() != 4) c.fail("only convolutions over two spatial axes are supported, the input has shape " + core::shape_text(image));
+  if (image.size() != 4)
+    c.fail("only convolutions over two spatial axes are supported, the input has shape " +
+           core::shape_text(image));
   return image;
 }
 
@@ -61,12 +68,15 @@ void infer_conv(InferContext& c) {
   const core::Shape image = image_shape(c);
   const SymShape& weight = c.shape(1);
   const int64_t group = c.attributes().integer("group", 1);
-  if (weight.size() != 4 || !core::is_static(weight)) c.fail("the weight must be [out, in / group, height, width]");
+  if (weight.size() != 4 || !core::is_static(weight))
+    c.fail("the weight must be [out, in / group, height, width]");
   if (group < 1 || weight[1].value() * group != image[1] || weight[0].value() % group != 0) {
-    c.fail("weight " + core::shape_text(weight) + " does not fit " + std::to_string(image[1]) + " channels in " + std::to_string(group) + " groups");
+    c.fail("weight " + core::shape_text(weight) + " does not fit " + std::to_string(image[1]) +
+           " channels in " + std::to_string(group) + " groups");
   }
   const Window w = read_window(c.attributes(), {weight[2].value(), weight[3].value()}, image);
-  c.set(0, c.dtype(0), {Dim(image[0]), weight[0], Dim(out_size(w, 0, image[2])), Dim(out_size(w, 1, image[3]))});
+  c.set(0, c.dtype(0),
+        {Dim(image[0]), weight[0], Dim(out_size(w, 0, image[2])), Dim(out_size(w, 1, image[3]))});
 }
 
 abi::Im2colParams patch_params(const core::Shape& image, const Window& w, int64_t channels) {
@@ -95,8 +105,8 @@ void emit_patches(LowerContext& c, ValueId out, const abi::Im2colParams& p) {
 }
 
 // C[b, o, p] = sum_k weight[o, k] * patches[b, p, k] + bias[o]
-void emit_product(LowerContext& c, const abi::Im2colParams& patches, ValueId columns, int64_t group_index, ValueId bias,
-                  ValueId out) {
+void emit_product(LowerContext& c, const abi::Im2colParams& patches, ValueId columns, int64_t group_index,
+                  ValueId bias, ValueId out) {
   const core::Shape to = c.static_shape(out);
   abi::MatmulParams p{};
   p.m = narrow(to[1]);
@@ -111,7 +121,8 @@ void emit_product(LowerContext& c, const abi::Im2colParams& patches, ValueId col
   p.flags = abi::kMatmulTransB | (bias != graph::kNoValue ? abi::kMatmulBias | abi::kMatmulBiasPerRow : 0);
   p.alpha = 1;
   c.emit("matmul", {c.dtype(0), c.dtype(0)}, p,
-         {c.read(c.in(1)), c.read(columns), c.read(bias != graph::kNoValue ? bias : c.in(1)), c.read(c.in(1)), c.write(out)},
+         {c.read(c.in(1)), c.read(columns), c.read(bias != graph::kNoValue ? bias : c.in(1)), c.read(c.in(1)),
+          c.write(out)},
          {p.n, p.m, p.batch});
 }
 
@@ -121,7 +132,8 @@ void lower_conv(LowerContext& c) {
   const core::Shape weight = c.shape(1);
   const core::Shape to = c.static_shape(c.out(0));
   const int64_t group = c.attributes().integer("group", 1);
-  abi::Im2colParams patches = patch_params(image, read_window(c.attributes(), {weight[2], weight[3]}, image), weight[1]);
+  abi::Im2colParams patches =
+      patch_params(image, read_window(c.attributes(), {weight[2], weight[3]}, image), weight[1]);
   const core::Shape columns_shape{image[0], to[2] * to[3], weight[1] * weight[2] * weight[3]};
   if (group == 1) {
     const ValueId columns = c.temp(c.dtype(0), columns_shape);
@@ -151,7 +163,9 @@ void infer_patches(InferContext& c) {
   const core::Shape image = image_shape(c);
   const auto kernel = c.attributes().integers("kernel_shape");
   const Window w = read_window(c.attributes(), kernel, image);
-  c.set(0, c.dtype(0), {Dim(image[0]), Dim(out_size(w, 0, image[2]) * out_size(w, 1, image[3])), Dim(image[1] * kernel[0] * kernel[1])});
+  c.set(0, c.dtype(0),
+        {Dim(image[0]), Dim(out_size(w, 0, image[2]) * out_size(w, 1, image[3])),
+         Dim(image[1] * kernel[0] * kernel[1])});
 }
 
 void lower_patches(LowerContext& c) {

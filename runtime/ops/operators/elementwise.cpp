@@ -1,4 +1,5 @@
-// Element-wise operators with ONNX broadcasting: the rows of shaders/elementwise.def, Where, Clip, Not, IsNaN and Cast.
+// Element-wise operators with ONNX broadcasting: the rows of shaders/elementwise.def, Where, Clip, Not, IsNaN
+// and Cast.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -61,8 +62,8 @@ void infer_unary(InferContext& c) {
 
 void emit_unary(LowerContext& c, uint32_t row, float alpha, float beta) {
   const uint32_t n = narrow(int64_t(core::element_count(c.shape(0))));
-  c.emit("unary", {c.dtype(0), {}}, abi::UnaryParams{n, row, alpha, beta}, {c.read(c.in(0)), c.write(c.out(0))},
-         {n, 1, 1});
+  c.emit("unary", {c.dtype(0), {}}, abi::UnaryParams{n, row, alpha, beta},
+         {c.read(c.in(0)), c.write(c.out(0))}, {n, 1, 1});
 }
 
 void lower_unary(LowerContext& c) {
@@ -195,7 +196,8 @@ void lower_not(LowerContext& c) {
     p.shape[i] = space.shape[i];
     p.a_stride[i] = uint32_t(space.strides[0][i]);
   }
-  c.emit("logic", {DType::kBool, DType::kBool}, p, {c.read(c.in(0)), c.read(yes), c.write(c.out(0))}, {p.n, 1, 1});
+  c.emit("logic", {DType::kBool, DType::kBool}, p, {c.read(c.in(0)), c.read(yes), c.write(c.out(0))},
+         {p.n, 1, 1});
 }
 
 void infer_bool(InferContext& c) { c.set(0, DType::kBool, c.shape(0)); }
@@ -213,12 +215,14 @@ void lower_is_nan(LowerContext& c) {
     p.shape[i] = space.shape[i];
     p.a_stride[i] = p.b_stride[i] = uint32_t(space.strides[0][i]);
   }
-  c.emit("compare", {c.dtype(0), DType::kBool}, p, {c.read(c.in(0)), c.read(c.in(0)), c.write(same)}, {p.n, 1, 1});
+  c.emit("compare", {c.dtype(0), DType::kBool}, p, {c.read(c.in(0)), c.read(c.in(0)), c.write(same)},
+         {p.n, 1, 1});
   const ValueId yes = c.temp(DType::kBool, {1});
   c.emit("fill", {DType::kBool, {}}, abi::FillParams{1, 1, 0}, {c.write(yes)}, {1, 1, 1});
   p.op = row_index(kLogic, "Xor");
   for (uint32_t& stride : p.b_stride) stride = 0;
-  c.emit("logic", {DType::kBool, DType::kBool}, p, {c.read(same), c.read(yes), c.write(c.out(0))}, {p.n, 1, 1});
+  c.emit("logic", {DType::kBool, DType::kBool}, p, {c.read(same), c.read(yes), c.write(c.out(0))},
+         {p.n, 1, 1});
 }
 
 void infer_where(InferContext& c) {
@@ -228,7 +232,8 @@ void infer_where(InferContext& c) {
   const auto condition = c.ints(0);
   const auto a = c.ints(1);
   const auto b = c.ints(2);
-  if (shape.size() <= 1 && condition && a && b && shape == SymShape(shape.size(), Dim(int64_t(condition->size())))) {
+  if (shape.size() <= 1 && condition && a && b &&
+      shape == SymShape(shape.size(), Dim(int64_t(condition->size())))) {
     std::vector<Dim> ints;
     for (size_t i = 0; i < condition->size(); ++i) {
       const auto& from = (*condition)[i] == Dim(0) ? *b : *a;

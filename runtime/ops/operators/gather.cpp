@@ -42,7 +42,12 @@ void lower_gather(LowerContext& c) {
   if (outer == 1 && row_bytes > 0) rows = std::min<uint64_t>(rows, c.limits().max_binding_bytes / row_bytes);
   for (uint64_t begin = 0; begin < uint64_t(data[axis]); begin += rows) {
     const uint64_t end = std::min<uint64_t>(begin + rows, uint64_t(data[axis]));
-    abi::GatherParams p{narrow(outer * count * inner), narrow(count), narrow(inner), narrow(data[axis]), uint32_t(begin), uint32_t(end)};
+    abi::GatherParams p{narrow(outer * count * inner),
+                        narrow(count),
+                        narrow(inner),
+                        narrow(data[axis]),
+                        uint32_t(begin),
+                        uint32_t(end)};
     LoweredBinding table = c.read(c.in(0));
     if (rows < uint64_t(data[axis])) {
       table.n_begin = begin;

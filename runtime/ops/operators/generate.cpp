@@ -17,7 +17,8 @@ void infer_range(InferContext& c) {
   const Dim span = limit->front() - start->front();
   Dim count = span;
   if (step != 1) {
-    if (step == 0 || !span.is_constant()) c.fail("delta " + std::to_string(step) + " over a length of " + span.text());
+    if (step == 0 || !span.is_constant())
+      c.fail("delta " + std::to_string(step) + " over a length of " + span.text());
     count = Dim((span.value() + step - (step > 0 ? 1 : -1)) / step);
   }
   if (count.is_constant() && count.value() < 0) count = Dim(0);
@@ -43,14 +44,17 @@ void lower_range(LowerContext& c) {
 // vulcap.Iota: a Range whose start and length are known sizes.
 void infer_iota(InferContext& c) {
   Fact fact;
-  fact.affine = graph::AffineIndex{Dim::parse(c.attributes().text("start", "0")), {c.attributes().integer("step", 1)}};
-  c.set(0, DType(c.attributes().integer("dtype", int64_t(DType::kI64))), {Dim::parse(c.attributes().text("length", "0"))}, std::move(fact));
+  fact.affine =
+      graph::AffineIndex{Dim::parse(c.attributes().text("start", "0")), {c.attributes().integer("step", 1)}};
+  c.set(0, DType(c.attributes().integer("dtype", int64_t(DType::kI64))),
+        {Dim::parse(c.attributes().text("length", "0"))}, std::move(fact));
 }
 
 core::Tensor fill_value(const Attributes& attributes) {
   const graph::Attribute* attribute = attributes.find("value");
   if (attribute == nullptr) return core::Tensor(DType::kF32, {1});
-  if (const auto* tensor = std::get_if<core::Tensor>(attribute); tensor && tensor->size() == 1) return *tensor;
+  if (const auto* tensor = std::get_if<core::Tensor>(attribute); tensor && tensor->size() == 1)
+    return *tensor;
   throw core::Error(core::ErrorCode::kInvalidModel, "attribute 'value' must hold one element");
 }
 
@@ -71,7 +75,8 @@ void lower_constant_of_shape(LowerContext& c) {
   uint64_t bits = 0;
   std::memcpy(&bits, value.bytes().data(), value.bytes().size());
   const uint32_t n = narrow(int64_t(core::element_count(c.static_shape(c.out(0)))));
-  c.emit("fill", {value.dtype(), {}}, abi::FillParams{n, uint32_t(bits), uint32_t(bits >> 32)}, {c.write(c.out(0))}, {n, 1, 1});
+  c.emit("fill", {value.dtype(), {}}, abi::FillParams{n, uint32_t(bits), uint32_t(bits >> 32)},
+         {c.write(c.out(0))}, {n, 1, 1});
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Matrix products: MatMul-13, Gemm-13, and vulcap.Linear (a product with everything that was fused behind it).
+// Matrix products: MatMul-13, Gemm-13, and vulcap.Linear (a product with everything that was fused behind
+// it).
 #include <algorithm>
 
 #include "runtime/ops/movement.h"
@@ -41,7 +42,8 @@ void lower_matmul(LowerContext& c) {
   if (a.size() == 1) a.insert(a.begin(), 1);
   if (b.size() == 1) b.push_back(1);
   core::Shape batch;
-  for (const Dim& dim : broadcast(SymShape(a.begin(), a.end() - 2), SymShape(b.begin(), b.end() - 2))) batch.push_back(dim.value());
+  for (const Dim& dim : broadcast(SymShape(a.begin(), a.end() - 2), SymShape(b.begin(), b.end() - 2)))
+    batch.push_back(dim.value());
   abi::MatmulParams p{};
   p.m = narrow(a[a.size() - 2]);
   p.k = narrow(a.back());
@@ -76,7 +78,8 @@ void infer_gemm(InferContext& c) {
   if (a.size() != 2 || b.size() != 2) c.fail("operands must be matrices");
   const bool trans_a = c.attributes().integer("transA", 0) != 0;
   const bool trans_b = c.attributes().integer("transB", 0) != 0;
-  if (!(a[trans_a ? 0 : 1] == b[trans_b ? 1 : 0])) c.fail("inner dims differ: " + core::shape_text(a) + " x " + core::shape_text(b));
+  if (!(a[trans_a ? 0 : 1] == b[trans_b ? 1 : 0]))
+    c.fail("inner dims differ: " + core::shape_text(a) + " x " + core::shape_text(b));
   c.set(0, c.dtype(0), {a[trans_a ? 1 : 0], b[trans_b ? 0 : 1]});
 }
 
@@ -101,7 +104,8 @@ void emit_add(LowerContext& c, ValueId product, ValueId addend, float beta, Valu
     std::copy_n(reinterpret_cast<const char*>(&beta), 4, reinterpret_cast<char*>(&bits));
     c.emit("fill", {DType::kF32, {}}, abi::FillParams{1, bits, 0}, {c.write(factor)}, {1, 1, 1});
     const ValueId typed = dtype == DType::kF32 ? factor : c.temp(dtype, {1});
-    if (typed != factor) c.emit("cast", {DType::kF32, dtype}, abi::CastParams{1}, {c.read(factor), c.write(typed)}, {1, 1, 1});
+    if (typed != factor)
+      c.emit("cast", {DType::kF32, dtype}, abi::CastParams{1}, {c.read(factor), c.write(typed)}, {1, 1, 1});
     abi::BinaryParams p{};
     p.n = n;
     p.op = 2;
@@ -139,11 +143,13 @@ void lower_gemm(LowerContext& c) {
   p.flags = trans_b ? abi::kMatmulTransB : 0;
   p.alpha = c.attributes().real("alpha", 1.0f);
   const ValueId product = c.has(2) ? c.temp(c.dtype(0), to) : c.out(0);
-  c.emit("matmul", {c.dtype(0), c.dtype(1)}, p, {c.read(a), c.read(c.in(1)), c.read(a), c.read(a), c.write(product)}, {p.n, p.m, 1});
+  c.emit("matmul", {c.dtype(0), c.dtype(1)}, p,
+         {c.read(a), c.read(c.in(1)), c.read(a), c.read(a), c.write(product)}, {p.n, p.m, 1});
   if (c.has(2)) emit_add(c, product, c.in(2), c.attributes().real("beta", 1.0f), c.out(0));
 }
 
-// ---- vulcap.Linear: act(alpha * x W + bias) + residual; inputs x, W, bias?, residual?; x [..., k], W [k, n] or [n, k] ----
+// ---- vulcap.Linear: act(alpha * x W + bias) + residual; inputs x, W, bias?, residual?; x [..., k], W [k, n]
+// or [n, k] ----
 void infer_linear(InferContext& c) {
   SymShape to = c.shape(0);
   const SymShape& w = c.shape(1);
@@ -162,16 +168,19 @@ void lower_linear(LowerContext& c) {
   abi::MatmulParams p{};
   p.k = narrow(x.back());
   const uint32_t columns = narrow(w[trans_b ? 0 : 1]);
-  p.m = p.k == 0 ? narrow(int64_t(core::element_count({x.begin(), x.end() - 1}))) : narrow(int64_t(core::element_count(x)) / p.k);
+  p.m = p.k == 0 ? narrow(int64_t(core::element_count({x.begin(), x.end() - 1})))
+                 : narrow(int64_t(core::element_count(x)) / p.k);
   p.batch = 1;
   p.lda = p.k;
   p.ldc = columns;
-  p.flags = (trans_b ? abi::kMatmulTransB : 0) | (c.has(2) ? abi::kMatmulBias : 0) | (c.has(3) ? abi::kMatmulResidual : 0);
+  p.flags = (trans_b ? abi::kMatmulTransB : 0) | (c.has(2) ? abi::kMatmulBias : 0) |
+            (c.has(3) ? abi::kMatmulResidual : 0);
   p.act = uint32_t(c.attributes().integer("act", abi::kActNone));
   p.alpha = c.attributes().real("alpha", 1.0f);
   const uint64_t column_bytes = std::max<uint64_t>(1, core::dtype_bytes(c.dtype(1), p.k));
   uint64_t part = columns;
-  // A weight too large for one binding is multiplied in column ranges; a multiple of 64 keeps the tiles whole.
+  // A weight too large for one binding is multiplied in column ranges; a multiple of 64 keeps the tiles
+  // whole.
   if (column_bytes * columns > c.limits().max_binding_bytes) {
     part = std::max<uint64_t>(64, c.limits().max_binding_bytes / column_bytes / 64 * 64);
   }
@@ -186,7 +195,8 @@ void lower_linear(LowerContext& c) {
       weight.n_end = end;
     }
     c.emit("matmul", {c.dtype(0), c.dtype(1)}, p,
-           {c.read(c.in(0)), weight, c.read(c.has(2) ? c.in(2) : c.in(0)), c.read(c.has(3) ? c.in(3) : c.in(0)), c.write(c.out(0))},
+           {c.read(c.in(0)), weight, c.read(c.has(2) ? c.in(2) : c.in(0)),
+            c.read(c.has(3) ? c.in(3) : c.in(0)), c.write(c.out(0))},
            {p.n, p.m, 1});
   }
 }

@@ -1,8 +1,9 @@
 // Operators that move elements without changing them: all lower to the strided `copy` kernel or to a view.
+#include "runtime/ops/movement.h"
+
 #include <algorithm>
 #include <numeric>
 
-#include "runtime/ops/movement.h"
 #include "runtime/ops/shape_rules.h"
 
 namespace vulcap::ops {
@@ -19,7 +20,8 @@ void infer_transpose(InferContext& c) {
   const SymShape& from = c.shape(0);
   const auto perm = permutation(c.attributes(), from.size());
   std::vector<bool> seen(from.size(), false);
-  if (perm.size() != from.size()) c.fail("perm has " + std::to_string(perm.size()) + " entries for rank " + std::to_string(from.size()));
+  if (perm.size() != from.size())
+    c.fail("perm has " + std::to_string(perm.size()) + " entries for rank " + std::to_string(from.size()));
   SymShape to;
   for (int64_t axis : perm) {
     const size_t at = c.axis(axis, from.size());
@@ -111,7 +113,8 @@ Dim clamp_bound(InferContext& c, Dim bound, const Dim& size) {
   if (bound.is_constant() && bound.value() >= (int64_t(1) << 31) - 1) return size;
   if ((size - bound).provably_nonnegative()) return bound;
   if ((bound - size).provably_nonnegative()) return size;
-  if (!bound.provably_nonnegative()) c.fail("cannot tell whether the bound " + bound.text() + " is inside a dim of size " + size.text());
+  if (!bound.provably_nonnegative())
+    c.fail("cannot tell whether the bound " + bound.text() + " is inside a dim of size " + size.text());
   // A table of all positions is read at $past: right as long as the sequence stays inside the table.
   c.assume_nonnegative(size - bound);
   return bound;
@@ -130,7 +133,8 @@ SliceAxis slice_axis(InferContext& c, const Dim& start, const Dim& end, int64_t 
     }
     return {first, step, length};
   }
-  if (!start.is_constant() || !end.is_constant() || !size.is_constant()) c.fail("a negative step needs constant sizes");
+  if (!start.is_constant() || !end.is_constant() || !size.is_constant())
+    c.fail("a negative step needs constant sizes");
   const int64_t n = size.value();
   auto wrap = [&](int64_t value, int64_t low, int64_t high) {
     if (value < 0) value = value < -n ? low : value + n;
@@ -161,7 +165,8 @@ std::vector<SliceAxis> slice_axes(InferContext& c) {
   return result;
 }
 
-std::optional<graph::AffineIndex> sliced(const std::optional<graph::AffineIndex>& form, const std::vector<SliceAxis>& axes) {
+std::optional<graph::AffineIndex> sliced(const std::optional<graph::AffineIndex>& form,
+                                         const std::vector<SliceAxis>& axes) {
   if (!form) return std::nullopt;
   graph::AffineIndex result = *form;
   for (size_t i = 0; i < axes.size(); ++i) {
@@ -173,7 +178,8 @@ std::optional<graph::AffineIndex> sliced(const std::optional<graph::AffineIndex>
 
 // A constant lower-triangular bool matrix in the last two axes is the predicate column - row <= 0.
 std::optional<graph::AffineIndex> triangle_form(const Value& value) {
-  if (!value.constant || value.dtype != DType::kBool || value.constant->shape().size() < 2) return std::nullopt;
+  if (!value.constant || value.dtype != DType::kBool || value.constant->shape().size() < 2)
+    return std::nullopt;
   const core::Shape& shape = value.constant->shape();
   const int64_t n = shape.back();
   if (n < 2 || shape[shape.size() - 2] != n || value.constant->size() != size_t(n * n)) return std::nullopt;
@@ -198,11 +204,13 @@ void infer_slice(InferContext& c) {
   const auto ints = c.ints(0);
   if (ints && axes.size() == 1 && axes[0].start.is_constant() && axes[0].length.is_constant()) {
     std::vector<Dim> part;
-    for (int64_t i = 0; i < axes[0].length.value(); ++i) part.push_back((*ints)[size_t(axes[0].start.value() + i * axes[0].step)]);
+    for (int64_t i = 0; i < axes[0].length.value(); ++i)
+      part.push_back((*ints)[size_t(axes[0].start.value() + i * axes[0].step)]);
     fact.ints = std::move(part);
   }
   fact.affine = sliced(c.in(0).fact.affine, axes);
-  fact.at_most_zero = sliced(c.in(0).fact.at_most_zero ? c.in(0).fact.at_most_zero : triangle_form(c.in(0)), axes);
+  fact.at_most_zero =
+      sliced(c.in(0).fact.at_most_zero ? c.in(0).fact.at_most_zero : triangle_form(c.in(0)), axes);
   if (fact.at_most_zero) {
     if (auto decided = decide_at_most_zero(*fact.at_most_zero, to)) fact.splat = *decided ? 1.0 : 0.0;
   }
@@ -237,7 +245,9 @@ void infer_concat(InferContext& c) {
     const SymShape& shape = c.shape(i);
     if (shape.size() != to.size()) c.fail("operands differ in rank");
     for (size_t k = 0; k < to.size(); ++k) {
-      if (k != axis && !(shape[k] == to[k])) c.fail("operands differ in dim " + std::to_string(k) + ": " + core::shape_text(to) + " and " + core::shape_text(shape));
+      if (k != axis && !(shape[k] == to[k]))
+        c.fail("operands differ in dim " + std::to_string(k) + ": " + core::shape_text(to) + " and " +
+               core::shape_text(shape));
     }
     to[axis] = to[axis] + shape[axis];
     const auto more = ints ? c.ints(i) : std::nullopt;
@@ -276,7 +286,8 @@ std::vector<Dim> split_sizes(InferContext& c, const Dim& size) {
   if (parts <= 0 || !size.is_constant()) c.fail("cannot split a dim of size " + size.text() + " evenly");
   const int64_t each = (size.value() + parts - 1) / parts;
   std::vector<Dim> sizes;
-  for (int64_t i = 0; i < parts; ++i) sizes.emplace_back(std::clamp<int64_t>(size.value() - i * each, 0, each));
+  for (int64_t i = 0; i < parts; ++i)
+    sizes.emplace_back(std::clamp<int64_t>(size.value() - i * each, 0, each));
   return sizes;
 }
 
@@ -284,7 +295,9 @@ void infer_split(InferContext& c) {
   const SymShape from = c.shape(0);
   const size_t axis = c.axis(c.attributes().integer("axis", 0), from.size());
   const auto sizes = split_sizes(c, from[axis]);
-  if (sizes.size() != c.outputs()) c.fail("split names " + std::to_string(sizes.size()) + " parts for " + std::to_string(c.outputs()) + " outputs");
+  if (sizes.size() != c.outputs())
+    c.fail("split names " + std::to_string(sizes.size()) + " parts for " + std::to_string(c.outputs()) +
+           " outputs");
   Dim sum;
   for (const Dim& size : sizes) sum = sum + size;
   if (!(sum == from[axis])) c.fail("split sizes sum to " + sum.text() + ", not " + from[axis].text());
@@ -296,7 +309,8 @@ void infer_split(InferContext& c) {
     Fact fact;
     fact.splat = c.in(0).fact.splat;
     if (ints && sizes[i].is_constant()) {
-      fact.ints = std::vector<Dim>(ints->begin() + int64_t(at), ints->begin() + int64_t(at) + sizes[i].value());
+      fact.ints =
+          std::vector<Dim>(ints->begin() + int64_t(at), ints->begin() + int64_t(at) + sizes[i].value());
       at += size_t(sizes[i].value());
     }
     c.set(i, c.dtype(0), std::move(to), std::move(fact));

@@ -8,7 +8,8 @@ namespace {
 void infer_same(InferContext& c) { c.set(0, c.dtype(0), c.shape(0)); }
 
 void infer_layer_norm(InferContext& c) {
-  if (c.outputs() > 1 && (c.node().outputs[1] != graph::kNoValue)) c.fail("the mean and deviation outputs are not supported");
+  if (c.outputs() > 1 && (c.node().outputs[1] != graph::kNoValue))
+    c.fail("the mean and deviation outputs are not supported");
   infer_same(c);
 }
 
@@ -33,8 +34,8 @@ void lower_layer_norm(LowerContext& c) {
   const auto [rows, columns] = split_at(shape, axis_of(c, shape.size()));
   abi::LayerNormParams p{rows, columns, c.has(2) ? abi::kNormBias : 0, c.attributes().real("epsilon", 1e-5f)};
   c.emit("layer_norm", {c.dtype(0), {}}, p,
-         {c.read(c.in(0)), c.read(c.in(0)), c.read(c.in(1)), c.read(c.has(2) ? c.in(2) : c.in(1)), c.write(c.out(0)),
-          c.write(c.out(0))},
+         {c.read(c.in(0)), c.read(c.in(0)), c.read(c.in(1)), c.read(c.has(2) ? c.in(2) : c.in(1)),
+          c.write(c.out(0)), c.write(c.out(0))},
          {rows, 1, 1});
 }
 
@@ -45,8 +46,8 @@ void lower_softmax(LowerContext& c) {
   const bool flatten = c.attributes().integer("flatten", 0) != 0;  // Softmax before opset 13
   const uint32_t log_output = c.node().op == "LogSoftmax";
   auto emit = [&](ValueId from, ValueId to, RowsAndColumns size) {
-    c.emit("softmax", {c.dtype(0), {}}, abi::SoftmaxParams{size.rows, size.columns, log_output}, {c.read(from), c.write(to)},
-           {size.rows, 1, 1});
+    c.emit("softmax", {c.dtype(0), {}}, abi::SoftmaxParams{size.rows, size.columns, log_output},
+           {c.read(from), c.write(to)}, {size.rows, 1, 1});
   };
   if (flatten || axis + 1 >= shape.size()) return emit(c.in(0), c.out(0), split_at(shape, axis));
   StridedCopy there{shape, row_major_strides(shape), {}};

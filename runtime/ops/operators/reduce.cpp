@@ -13,10 +13,11 @@ struct Row {
 };
 
 constexpr Row kRows[] = {
-    {"ReduceSum", abi::kReduceSum},   {"ReduceMean", abi::kReduceMean},           {"ReduceMax", abi::kReduceMax},
-    {"ReduceMin", abi::kReduceMin},   {"ReduceProd", abi::kReduceProd},           {"ReduceL1", abi::kReduceL1},
-    {"ReduceL2", abi::kReduceL2},     {"ReduceSumSquare", abi::kReduceSumSquare}, {"ReduceLogSum", abi::kReduceLogSum},
-    {"ReduceLogSumExp", abi::kReduceLogSumExp},
+    {"ReduceSum", abi::kReduceSum},       {"ReduceMean", abi::kReduceMean},
+    {"ReduceMax", abi::kReduceMax},       {"ReduceMin", abi::kReduceMin},
+    {"ReduceProd", abi::kReduceProd},     {"ReduceL1", abi::kReduceL1},
+    {"ReduceL2", abi::kReduceL2},         {"ReduceSumSquare", abi::kReduceSumSquare},
+    {"ReduceLogSum", abi::kReduceLogSum}, {"ReduceLogSumExp", abi::kReduceLogSumExp},
 };
 
 std::vector<bool> reduced_axes(InferContext& c) {
@@ -30,7 +31,8 @@ std::vector<bool> reduced_axes(InferContext& c) {
 
 std::optional<std::vector<Dim>> reduced_ints(InferContext& c) {
   const auto ints = c.ints(0);
-  if (!ints || c.rank(0) != 1 || (c.node().op != "ReduceProd" && c.node().op != "ReduceSum")) return std::nullopt;
+  if (!ints || c.rank(0) != 1 || (c.node().op != "ReduceProd" && c.node().op != "ReduceSum"))
+    return std::nullopt;
   const bool sum = c.node().op == "ReduceSum";
   Dim total(sum ? 0 : 1);
   for (const Dim& dim : *ints) total = sum ? total + dim : total * dim;
@@ -58,7 +60,9 @@ void lower_reduce(LowerContext& c) {
   InferContext rule(c.graph(), c.node());
   const auto reduced = reduced_axes(rule);
   const core::Shape shape = c.shape(0);
-  const uint32_t op = std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& row) { return row.name == c.node().op; })->op;
+  const uint32_t op = std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& row) {
+                        return row.name == c.node().op;
+                      })->op;
   const auto first = size_t(std::find(reduced.begin(), reduced.end(), true) - reduced.begin());
   auto last = first;
   while (last < reduced.size() && reduced[last]) ++last;
@@ -66,7 +70,8 @@ void lower_reduce(LowerContext& c) {
   abi::ReduceParams p{1, 1, 1, op};
   ValueId from = c.in(0);
   if (one_run) {
-    for (size_t i = 0; i < shape.size(); ++i) (i < first ? p.outer : i < last ? p.reduce : p.inner) *= narrow(shape[i]);
+    for (size_t i = 0; i < shape.size(); ++i)
+      (i < first ? p.outer : i < last ? p.reduce : p.inner) *= narrow(shape[i]);
   } else {
     StridedCopy copy;
     const auto strides = row_major_strides(shape);

@@ -74,7 +74,8 @@ void infer_squeeze(InferContext& c) {
   if (c.has(1)) {
     for (int64_t value : c.need_constants(1)) {
       const size_t axis = c.axis(value, from.size());
-      if (!(from[axis] == Dim(1))) c.fail("axis " + std::to_string(axis) + " has size " + from[axis].text() + ", not 1");
+      if (!(from[axis] == Dim(1)))
+        c.fail("axis " + std::to_string(axis) + " has size " + from[axis].text() + ", not 1");
       drop[axis] = true;
     }
   } else {
@@ -122,7 +123,8 @@ void lower_sizes(LowerContext& c) {
   const SymShape shape = *out.shape;
   const auto ints = out.fact.ints;
   if (!ints || ints->size() != 1) {
-    throw NeedsStaticShape(core::ErrorCode::kInvalidModel, c.node().op + " feeds a kernel with sizes that are not constant");
+    throw NeedsStaticShape(core::ErrorCode::kInvalidModel,
+                           c.node().op + " feeds a kernel with sizes that are not constant");
   }
   const auto [base, coefficient] = c.affine(ints->front());
   abi::IotaParams p{1, int32_t(base), int32_t(coefficient), 0};
