@@ -14,6 +14,7 @@ struct Options {
   ModelOptions model;
   std::string format = "text";
   bool failures_only = false;
+  std::string only;  // graphs or pipeline; empty: both
 };
 
 void print_row(const loader::VerifyRow& row) {
@@ -32,6 +33,8 @@ int run(const Options& options) {
   const session::OpenedDevice opened = options.model.open();
   loader::VerifyOptions verify;
   verify.load.dtype = options.model.dtype;
+  verify.graphs = options.only != "pipeline";
+  verify.pipeline = options.only != "graphs";
   const bool text = options.format == "text";
   if (text) std::printf("%-44s %-26s %10s %10s  %s\n", "subject", "output", "max abs", "max rel", "result");
   int passed = 0;
@@ -56,6 +59,8 @@ Command add_verify(CLI::App& app) {
   command->add_option("--format", options->format, "text or jsonl")
       ->check(CLI::IsMember({"text", "jsonl"}))
       ->capture_default_str();
+  command->add_option("--only", options->only, "graphs or pipeline; default: both")
+      ->check(CLI::IsMember({"graphs", "pipeline"}));
   command->add_flag("--failures", options->failures_only, "Print failed rows only");
   return [options] { return run(*options); };
 }

@@ -151,7 +151,7 @@ GenerationFlags flags_of(const nlohmann::json& params) {
 }
 
 fs::path find_image(const fs::path& dir, const std::string& name) {
-  for (const fs::path& folder : {dir / "expected" / "images", fs::absolute(dir).parent_path() / "images"}) {
+  for (const fs::path& folder : {dir / "expected" / "images", dir / ".." / "images"}) {
     if (fs::exists(folder / name)) return folder / name;
   }
   throw core::Error(core::ErrorCode::kInvalidModel,
@@ -183,30 +183,39 @@ void compare_captions(const CaptionResult& result, const nlohmann::json& expecte
   row.pass = row.note.empty();
 }
 
+void verify_case(const fs::path& dir, Captioner& captioner, const nlohmann::json& item, const OnRow& on_row) {
+  VerifyRow row;
+  try {
+    row.subject = "pipeline/" + item.at("name").get<std::string>();
+    row.output = item.at("input").at("image").get<std::string>();
+    std::vector<std::string> warnings;
+    const auto flags = flags_of(item.value("params", nlohmann::json::object()));
+    const auto config = captioner.generation_config(flags, warnings);
+    const auto result = captioner.caption(image::decode_file(find_image(dir, row.output)), config);
+    compare_captions(result, item.at("expected"), item.value("atol", 1e-3), row);
+  } catch (const core::Error& error) {
+    row.note = error.message();
+  }
+  on_row(row);
+}
+
 int verify_pipeline(const fs::path& dir, session::Device& device, const VerifyOptions& options,
                     const OnRow& on_row) {
   const fs::path path = dir / "expected" / "pipeline.json";
   if (!fs::exists(path)) return 0;
   const nlohmann::json pipeline = read_json_object(path);
-  const auto captioner = load_captioner(dir, device, options.load);
-  int cases = 0;
-  for (const auto& item : pipeline.at("cases")) {
+  std::unique_ptr<Captioner> captioner;
+  try {
+    captioner = load_captioner(dir, device, options.load);
+  } catch (const core::Error& error) {
     VerifyRow row;
-    ++cases;
-    try {
-      row.subject = "pipeline/" + item.at("name").get<std::string>();
-      row.output = item.at("input").at("image").get<std::string>();
-      std::vector<std::string> warnings;
-      const auto config =
-          captioner->generation_config(flags_of(item.value("params", nlohmann::json::object())), warnings);
-      const auto result = captioner->caption(image::decode_file(find_image(dir, row.output)), config);
-      compare_captions(result, item.at("expected"), item.value("atol", 1e-3), row);
-    } catch (const core::Error& error) {
-      row.note = error.message();
-    }
+    row.subject = "pipeline";
+    row.note = error.message();
     on_row(row);
+    return 1;
   }
-  return cases;
+  for (const auto& item : pipeline.at("cases")) verify_case(dir, *captioner, item, on_row);
+  return int(pipeline.at("cases").size());
 }
 
 }  // namespace
