@@ -175,6 +175,7 @@ void add_generation_flags(CLI::App& command, Options& options) {
               options.generation.emplace_back(name, values.empty() ? "" : values.back());
             })
         ->expected(0, 1)
+        ->allow_extra_args(false)
         ->group("Generation (as in transformers' generate)");
   }
 }

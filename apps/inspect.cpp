@@ -129,6 +129,7 @@ void inspect_file(const std::filesystem::path& path, const Options& options, con
 }
 
 int run(const Options& options) {
+  symbol_sizes(options.dims);  // refuse a wrong --dim before anything is printed
   const session::OpenedDevice opened = options.model.open();
   const std::filesystem::path target =
       options.target.empty() ? options.model.model_dir() : std::filesystem::path(options.target);
@@ -165,10 +166,12 @@ Command add_inspect(CLI::App& app) {
       ->add_option("--after-pass", options->after_pass,
                    "The graph as it stands after one pass, by name; none: before the first")
       ->check(CLI::IsMember(pass_names()));
-  command->add_option(
-      "--dim", options->dims,
-      "Size of a symbolic dim, NAME=SIZE; others are 1 (height and width 224, num_channels 3)");
+  command
+      ->add_option("--dim", options->dims,
+                   "Size of a symbolic dim, NAME=SIZE; others are 1 (height and width 224, num_channels 3)")
+      ->allow_extra_args(false);
   command->add_option("--disable-pass", options->disabled_passes, "Leave out a pass by name")
+      ->allow_extra_args(false)
       ->check(CLI::IsMember(pass_names()));
   return [options] { return run(*options); };
 }

@@ -27,7 +27,9 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : int(vulcap::core::ErrorCode::kUsage);
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help and --version
+    throw vulcap::core::Error(vulcap::core::ErrorCode::kUsage,
+                              std::string(error.what()) + "; see vulcap --help");
   }
   return chosen();
 }

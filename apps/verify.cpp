@@ -36,10 +36,13 @@ int run(const Options& options) {
   verify.graphs = options.only != "pipeline";
   verify.pipeline = options.only != "graphs";
   const bool text = options.format == "text";
-  if (text) std::printf("%-44s %-26s %10s %10s  %s\n", "subject", "output", "max abs", "max rel", "result");
+  bool titled = !text;
   int passed = 0;
   int failed = 0;
   loader::verify(options.model.model_dir(), *opened.device, verify, [&](const loader::VerifyRow& row) {
+    if (!titled)
+      std::printf("%-44s %-26s %10s %10s  %s\n", "subject", "output", "max abs", "max rel", "result");
+    titled = true;
     ++(row.pass ? passed : failed);
     if (options.failures_only && row.pass) return;
     text ? print_row(row) : print_json(row);

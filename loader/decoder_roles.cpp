@@ -46,6 +46,14 @@ session::DecoderRoles find_decoder_roles(const graph::Graph& graph) {
       invalid("the decoder's input '" + value.name + "' has no known role");
     }
   }
+  for (const auto& [key, present] : presents) {
+    const bool has_past = std::any_of(roles.cache.begin(), roles.cache.end(),
+                                      [&](const auto& pair) { return pair.second == present; });
+    if (!roles.cache.empty() && !has_past) {
+      invalid("the decoder lacks the input past_key_values." + key + " that its output '" + present +
+              "' continues");
+    }
+  }
   if (roles.ids.empty()) invalid("the decoder lacks the input input_ids");
   if (roles.states.empty()) invalid("the decoder lacks the input encoder_hidden_states");
   if (roles.logits.empty()) invalid("the decoder lacks the output logits");

@@ -107,6 +107,15 @@ class VisionEncoderDecoder : public Captioner {
       throw error.add_context(chosen.path.string());
     }
     make_decoder(std::move(graph), std::move(roles), options, with_past.has_value());
+    compare_vocabularies();
+  }
+
+  // Ids without a token would be left out of captions without a word.
+  void compare_vocabularies() {
+    const auto known = int64_t(tokenizer_.vocab_size());
+    if (known >= decoder_->vocab()) return;
+    remarks_.push_back("the tokenizer has " + std::to_string(known) + " tokens but the decoder scores " +
+                       std::to_string(decoder_->vocab()) + "; ids beyond them have no text");
   }
 
   void make_decoder(graph::Graph graph, session::DecoderRoles roles, const LoadOptions& options,

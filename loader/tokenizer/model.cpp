@@ -38,6 +38,7 @@ void Vocabulary::reserve(std::size_t count) {
 
 Vocabulary read_vocabulary(const Json& object, const std::string& where) {
   if (!object.is_object()) fail_invalid(where, "a JSON object of token and id is expected");
+  if (object.empty()) fail_invalid(where, "the vocabulary is empty");
   Vocabulary vocabulary;
   vocabulary.reserve(object.size());
   for (const auto& item : object.items()) vocabulary.add(item.key(), as_uint32(item.value(), where));

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
+#include <set>
 #include <tuple>
 
 #include "runtime/core/error.h"
@@ -33,6 +35,7 @@ class Planner {
 
   Plan run() {
     lower();
+    drop_dead_calls();
     bind_externals();
     place_arena();
     for (LoweredCall& lowered : lowered_) finish(lowered);
@@ -57,6 +60,24 @@ class Planner {
     std::erase_if(lowered_, [](const LoweredCall& l) {
       return l.call.work[0] == 0 || l.call.work[1] == 0 || l.call.work[2] == 0;
     });
+  }
+
+  // A node may write outputs that nobody reads (the query part of a split that attention reads as a view).
+  void drop_dead_calls() {
+    std::set<ValueId> live;
+    for (ValueId out : plan_.graph.outputs) live.insert(root(out));
+    for (ValueId in : plan_.graph.inputs) live.insert(in);
+    std::vector<LoweredCall> kept;
+    for (size_t c = lowered_.size(); c-- > 0;) {
+      const auto& bindings = lowered_[c].bindings;
+      const bool used = std::any_of(bindings.begin(), bindings.end(), [&](const LoweredBinding& binding) {
+        return binding.written && live.count(root(binding.value)) > 0;
+      });
+      if (!used) continue;
+      for (const LoweredBinding& binding : bindings) live.insert(root(binding.value));
+      kept.push_back(std::move(lowered_[c]));
+    }
+    lowered_.assign(std::make_move_iterator(kept.rbegin()), std::make_move_iterator(kept.rend()));
   }
 
   ValueId root(ValueId id) const {

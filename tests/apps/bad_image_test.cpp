@@ -1,4 +1,5 @@
-// Broken image files fail with exit code 1, nothing on stdout and one line that names the file; odd but valid ones work.
+// Broken image files fail with exit code 1, nothing on stdout and one line that names the file; odd but valid
+// ones work.
 #include <gtest/gtest.h>
 
 #include "tests/apps/model_folder.h"
@@ -38,18 +39,24 @@ TEST_P(BadImage, FailsWithExitCode1AndOneLine) {
 
 INSTANTIATE_TEST_SUITE_P(
     Table, BadImage,
-    ::testing::Values(Case{"TextNamedPng", "notes.png", "These are notes, not an image.\n", "not a PNG or JPEG"}, Case{"Empty", "empty.png", "", "empty"},
-                      Case{"OneByte", "one.jpg", "\xff", "truncated"}, Case{"TruncatedPng", "half.png", half_of("scene_320x320.png"), "trunc"},
-                      Case{"TruncatedJpeg", "half.jpg", half_of("scene_640x427.jpg"), "trunc"},
-                      Case{"TruncatedProgressiveJpeg", "half.jpeg", half_of("scene_progressive.jpg"), "trunc"},
-                      Case{"PngSignatureAlone", "signature.png", read_file(kImages / "rgba.png").substr(0, 8), ""},
-                      Case{"JpegStartAlone", "start.jpg", read_file(kImages / "gray.jpg").substr(0, 4), ""},
-                      Case{"Webp", "photo.webp", std::string("RIFF\x24\0\0\0WEBPVP8 ", 16), "not a PNG or JPEG"}),
+    ::testing::Values(
+        Case{"TextNamedPng", "notes.png", "These are notes, not an image.\n", "not a PNG or JPEG"},
+        Case{"Empty", "empty.png", "", "empty"}, Case{"OneByte", "one.jpg", "\xff", "truncated"},
+        Case{"TruncatedPng", "half.png", half_of("scene_320x320.png"), "trunc"},
+        Case{"TruncatedJpeg", "half.jpg", half_of("scene_640x427.jpg"), "trunc"},
+        Case{"TruncatedProgressiveJpeg", "half.jpeg", half_of("scene_progressive.jpg"), "trunc"},
+        Case{"PngSignatureAlone", "signature.png", read_file(kImages / "rgba.png").substr(0, 8), ""},
+        Case{"JpegStartAlone", "start.jpg", read_file(kImages / "gray.jpg").substr(0, 4), ""},
+        Case{"Webp", "photo.webp", std::string("RIFF\x24\0\0\0WEBPVP8 ", 16), "not a PNG or JPEG"}),
     [](const auto& test) { return std::string(test.param.name); });
 
-TEST(BadImageFile, MissingIsNamed) { EXPECT_TRUE(refuses(caption({"/nonexistent/cat.png"}), 1, {"/nonexistent/cat.png", "no such file"})); }
+TEST(BadImageFile, MissingIsNamed) {
+  EXPECT_TRUE(refuses(caption({"/nonexistent/cat.png"}), 1, {"/nonexistent/cat.png", "no such file"}));
+}
 
-TEST(BadImageFile, FolderIsNamed) { EXPECT_TRUE(refuses(caption({kImages.string()}), 1, {kImages.string(), "folder"})); }
+TEST(BadImageFile, FolderIsNamed) {
+  EXPECT_TRUE(refuses(caption({kImages.string()}), 1, {kImages.string(), "folder"}));
+}
 
 TEST(BadImageFile, DeviceFileDoesNotHang) { EXPECT_TRUE(refuses(caption({"/dev/zero"}), 1, {"/dev/zero"})); }
 
@@ -73,7 +80,8 @@ TEST(BadImageFile, OthersOfTheRunAreCaptioned) {
 TEST(BadImageFile, JsonCarriesTheErrorOfTheImage) {
   TempFolder folder;
   write_file(folder / "bad.png", "no image");
-  const Outcome outcome = caption({"--format", "jsonl", (folder / "bad.png").string(), kSampleImage.string()});
+  const Outcome outcome =
+      caption({"--format", "jsonl", (folder / "bad.png").string(), kSampleImage.string()});
   ASSERT_TRUE(exits(outcome, 1));
   const auto lines = lines_of(outcome.out);
   ASSERT_EQ(lines.size(), 2u) << outcome.out;
@@ -92,12 +100,14 @@ TEST_P(OddImage, IsCaptioned) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Table, OddImage,
-                         ::testing::Values("odd/rgb_1x1.png", "odd/rgb_1x1.jpg", "odd/rgb_20000x1.png", "odd/rgb_1x5000.png", "odd/rgb_3000x1.jpg",
-                                           "cmyk.jpg", "gray16.png", "palette.png", "gray_alpha.png", "bilevel.png", "exif_rotated.jpg",
-                                           "scene_progressive.jpg"),
+                         ::testing::Values("odd/rgb_1x1.png", "odd/rgb_1x1.jpg", "odd/rgb_20000x1.png",
+                                           "odd/rgb_1x5000.png", "odd/rgb_3000x1.jpg", "cmyk.jpg",
+                                           "gray16.png", "palette.png", "gray_alpha.png", "bilevel.png",
+                                           "exif_rotated.jpg", "scene_progressive.jpg"),
                          [](const auto& test) {
                            std::string name;
-                           for (char c : std::string(test.param)) name += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
+                           for (char c : std::string(test.param))
+                             name += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
                            return name;
                          });
 

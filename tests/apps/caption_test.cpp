@@ -18,7 +18,8 @@ std::map<std::string, std::string> reference(const std::string& file) {
 }
 
 // How many of the reference captions come out, all images in one run.
-size_t equal_captions(const std::string& device, const std::string& dtype, const std::string& reference_file) {
+size_t equal_captions(const std::string& device, const std::string& dtype,
+                      const std::string& reference_file) {
   const auto wanted = reference(reference_file);
   EXPECT_EQ(wanted.size(), 120u);
   Arguments arguments{"caption", "--device", device, "--dtype", dtype, "--format", "jsonl"};
@@ -32,22 +33,38 @@ size_t equal_captions(const std::string& device, const std::string& dtype, const
     if (record.at("caption") == wanted.at(name)) {
       ++equal;
     } else {
-      std::printf("%s: %s, reference: %s\n", name.c_str(), record.at("caption").get<std::string>().c_str(), wanted.at(name).c_str());
+      std::printf("%s: %s, reference: %s\n", name.c_str(), record.at("caption").get<std::string>().c_str(),
+                  wanted.at(name).c_str());
     }
   }
   return equal;
 }
 
-TEST(Caption, All120ReferenceCaptionsInFp32OnCpu) { EXPECT_EQ(equal_captions("cpu", "fp32", "captions.json"), 120u); }
-TEST(Caption, At99PercentOfReferenceCaptionsInFp16OnCpu) { EXPECT_GE(equal_captions("cpu", "fp16", "captions.json"), 119u); }
-TEST(Caption, At99PercentOfOnnxRuntimesFp16CaptionsOnCpu) { EXPECT_GE(equal_captions("cpu", "fp16", "captions_ort_fp16.json"), 119u); }
+TEST(Caption, All120ReferenceCaptionsInFp32OnCpu) {
+  EXPECT_EQ(equal_captions("cpu", "fp32", "captions.json"), 120u);
+}
+TEST(Caption, At99PercentOfReferenceCaptionsInFp16OnCpu) {
+  EXPECT_GE(equal_captions("cpu", "fp16", "captions.json"), 119u);
+}
+TEST(Caption, At99PercentOfOnnxRuntimesFp16CaptionsOnCpu) {
+  EXPECT_GE(equal_captions("cpu", "fp16", "captions_ort_fp16.json"), 119u);
+}
 
 class CaptionVulkan : public VulkanProgramTest {};
-TEST_F(CaptionVulkan, All120ReferenceCaptionsInFp32) { EXPECT_EQ(equal_captions("vulkan", "fp32", "captions.json"), 120u); }
-TEST_F(CaptionVulkan, At99PercentOfReferenceCaptionsInFp16) { EXPECT_GE(equal_captions("vulkan", "fp16", "captions.json"), 119u); }
+TEST_F(CaptionVulkan, All120ReferenceCaptionsInFp32) {
+  EXPECT_EQ(equal_captions("vulkan", "fp32", "captions.json"), 120u);
+}
+TEST_F(CaptionVulkan, At99PercentOfReferenceCaptionsInFp16) {
+  EXPECT_GE(equal_captions("vulkan", "fp16", "captions.json"), 119u);
+}
 
 Arguments three_images() {
-  return {"caption", "--device", "cpu", (kImages / "scene_000.png").string(), (kImages / "scene_004.jpg").string(), (kImages / "scene_005.png").string()};
+  return {"caption",
+          "--device",
+          "cpu",
+          (kImages / "scene_000.png").string(),
+          (kImages / "scene_004.jpg").string(),
+          (kImages / "scene_005.png").string()};
 }
 
 TEST(CaptionFormat, TextOfOneImageIsTheCaptionAlone) {
@@ -62,7 +79,8 @@ TEST(CaptionFormat, TextOfSeveralImagesNamesThem) {
   ASSERT_TRUE(exits(outcome, 0));
   const auto wanted = reference("captions.json");
   std::string text;
-  for (const char* name : {"scene_000.png", "scene_004.jpg", "scene_005.png"}) text += (kImages / name).string() + ": " + wanted.at(name) + "\n";
+  for (const char* name : {"scene_000.png", "scene_004.jpg", "scene_005.png"})
+    text += (kImages / name).string() + ": " + wanted.at(name) + "\n";
   EXPECT_EQ(outcome.out, text);
 }
 
@@ -91,8 +109,9 @@ TEST(CaptionFormat, JsonlIsOneObjectALine) {
 }
 
 TEST(CaptionFormat, BeamsGiveScoredCaptionsBestFirst) {
-  const Outcome outcome = run_vulcap({"caption", "--device", "cpu", (kImages / "scene_005.png").string(), "--num-beams", "4", "--num-return-sequences", "3",
-                                      "--format", "jsonl"});
+  const Outcome outcome =
+      run_vulcap({"caption", "--device", "cpu", (kImages / "scene_005.png").string(), "--num-beams", "4",
+                  "--num-return-sequences", "3", "--format", "jsonl"});
   ASSERT_TRUE(exits(outcome, 0));
   const json captions = json::parse(outcome.out).at("captions");
   ASSERT_EQ(captions.size(), 3u);
@@ -102,10 +121,12 @@ TEST(CaptionFormat, BeamsGiveScoredCaptionsBestFirst) {
 }
 
 TEST(CaptionVerbose, SaysDeviceFilesDtypeAndTimingsOnStderr) {
-  const Outcome outcome = run_vulcap({"caption", "-v", "--device", "cpu", (kImages / "scene_005.png").string()});
+  const Outcome outcome =
+      run_vulcap({"caption", "-v", "--device", "cpu", (kImages / "scene_005.png").string()});
   ASSERT_TRUE(exits(outcome, 0));
   EXPECT_EQ(lines_of(outcome.out).size(), 1u);
-  for (const char* part : {"device: cpu", "encoder_model.onnx (fp32)", "decoder_model_merged.onnx (fp32)", "decode ", "preprocess ", "encode ", "prefill ", "steps of "}) {
+  for (const char* part : {"device: cpu", "encoder_model.onnx (fp32)", "decoder_model_merged.onnx (fp32)",
+                           "decode ", "preprocess ", "encode ", "prefill ", "steps of "}) {
     EXPECT_NE(outcome.err.find(part), std::string::npos) << part << " is not in\n" << outcome.err;
   }
 }

@@ -54,7 +54,8 @@ class TempFolder {
 inline void copy_tiny_model(const fs::path& to) {
   for (const auto& entry : fs::directory_iterator(kTinyModel)) {
     const std::string name = entry.path().filename().string();
-    if (!entry.is_regular_file() || name == "decoder_model.onnx" || name == "decoder_with_past_model.onnx") continue;
+    if (!entry.is_regular_file() || name == "decoder_model.onnx" || name == "decoder_with_past_model.onnx")
+      continue;
     write_file(to / name, read_file(entry.path()));
   }
 }

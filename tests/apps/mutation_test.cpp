@@ -1,4 +1,5 @@
-// Files of a model folder with a few bytes changed: the program ends in a caption or in one error line, in time.
+// Files of a model folder with a few bytes changed: the program ends in a caption or in one error line, in
+// time.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -10,8 +11,9 @@
 namespace vulcap::testing {
 namespace {
 
-const std::vector<std::string> kFiles = {"config.json",    "generation_config.json", "preprocessor_config.json",  "tokenizer_config.json",
-                                         "tokenizer.json", "encoder_model.onnx",     "decoder_model_merged.onnx"};
+const std::vector<std::string> kFiles = {
+    "config.json",    "generation_config.json", "preprocessor_config.json", "tokenizer_config.json",
+    "tokenizer.json", "encoder_model.onnx",     "decoder_model_merged.onnx"};
 // Graphs stand at the start and at the end of an .onnx file; most of what lies between is weights.
 constexpr size_t kGraphBytes = 20000;
 
@@ -47,11 +49,16 @@ void run_mutations(const std::string& device, uint32_t seed, int count) {
     const std::string name = kFiles[size_t(i) % kFiles.size()];
     const std::string good = read_file(folder / name);
     write_file(folder / name, mutated(good, random));
-    const Outcome outcome = run_vulcap({"caption", "-m", folder.path().string(), "--device", device, kSampleImage.string()}, {}, std::chrono::seconds(30));
-    const std::string what = "mutation " + std::to_string(i) + " of " + name + ", seed " + std::to_string(seed);
+    const Outcome outcome =
+        run_vulcap({"caption", "-m", folder.path().string(), "--device", device, kSampleImage.string()}, {},
+                   std::chrono::seconds(30));
+    const std::string what =
+        "mutation " + std::to_string(i) + " of " + name + ", seed " + std::to_string(seed);
     EXPECT_FALSE(outcome.timed_out) << what;
     EXPECT_EQ(outcome.signal, 0) << what << "\n" << outcome.err;
-    EXPECT_TRUE(outcome.exit_code == 0 || outcome.exit_code == 1 || outcome.exit_code == 3) << what << ": exit code " << outcome.exit_code << "\n" << outcome.err;
+    EXPECT_TRUE(outcome.exit_code == 0 || outcome.exit_code == 1 || outcome.exit_code == 3)
+        << what << ": exit code " << outcome.exit_code << "\n"
+        << outcome.err;
     EXPECT_EQ(error_lines(outcome).size(), outcome.exit_code == 0 ? 0u : 1u) << what << "\n" << outcome.err;
     EXPECT_TRUE(outcome.exit_code == 0 || outcome.out.empty()) << what << "\n" << outcome.out;
     ++(outcome.exit_code == 0 ? captions : refusals);

@@ -74,8 +74,8 @@ pid_t spawn(const Arguments& arguments, const Environment& changes, Pipe& out, P
   posix_spawn_file_actions_adddup2(&actions, out.end(1), 1);
   posix_spawn_file_actions_adddup2(&actions, err.end(1), 2);
   pid_t child = -1;
-  const int result =
-      posix_spawn(&child, VULCAP_BINARY, &actions, nullptr, pointers(argv_text).data(), pointers(env_text).data());
+  const int result = posix_spawn(&child, VULCAP_BINARY, &actions, nullptr, pointers(argv_text).data(),
+                                 pointers(env_text).data());
   posix_spawn_file_actions_destroy(&actions);
   if (result != 0) throw std::runtime_error(std::string(VULCAP_BINARY) + ": " + std::strerror(result));
   out.close_end(1);
@@ -162,8 +162,10 @@ std::vector<std::string> error_lines(const Outcome& outcome) {
 ::testing::AssertionResult refuses(const Outcome& outcome, int code, const std::vector<std::string>& parts) {
   if (const auto result = exits(outcome, code); !result) return result;
   const std::vector<std::string> errors = error_lines(outcome);
-  if (errors.size() != 1) return ::testing::AssertionFailure() << "expected one error line, got " << described(outcome);
-  if (!outcome.out.empty()) return ::testing::AssertionFailure() << "expected an empty stdout, got " << described(outcome);
+  if (errors.size() != 1)
+    return ::testing::AssertionFailure() << "expected one error line, got " << described(outcome);
+  if (!outcome.out.empty())
+    return ::testing::AssertionFailure() << "expected an empty stdout, got " << described(outcome);
   for (const std::string& part : parts) {
     if (errors[0].find(part) == std::string::npos) {
       return ::testing::AssertionFailure() << "expected '" << part << "' in: " << errors[0];
@@ -176,8 +178,10 @@ void VulkanProgramTest::SetUp() {
   static const bool found = has_vulkan_device();
   if (found) return;
   const char* value = std::getenv("VULCAP_TESTS_WITHOUT_VULKAN");
-  if (value != nullptr && std::strcmp(value, "1") == 0) GTEST_SKIP() << "skipped: `vulcap devices` lists no Vulkan device";
-  FAIL() << "`vulcap devices` lists no Vulkan device; set VULCAP_TESTS_WITHOUT_VULKAN=1 to skip the Vulkan tests on such a machine";
+  if (value != nullptr && std::strcmp(value, "1") == 0)
+    GTEST_SKIP() << "skipped: `vulcap devices` lists no Vulkan device";
+  FAIL() << "`vulcap devices` lists no Vulkan device; set VULCAP_TESTS_WITHOUT_VULKAN=1 to skip the Vulkan "
+            "tests on such a machine";
 }
 
 Environment without_vulkan() {

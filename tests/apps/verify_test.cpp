@@ -1,5 +1,5 @@
-// `vulcap verify`: the golden and the embedded model agree with their expected answers on each device; a wrong answer is
-// told apart and named.
+// `vulcap verify`: the golden and the embedded model agree with their expected answers on each device; a
+// wrong answer is told apart and named.
 #include <gtest/gtest.h>
 
 #include "tests/apps/model_folder.h"
@@ -9,9 +9,11 @@ namespace vulcap::testing {
 namespace {
 
 void expect_all_pass(const fs::path& model, const std::string& device, const std::string& summary) {
-  const Outcome outcome = run_vulcap({"verify", model.string(), "--device", device}, {}, std::chrono::seconds(300));
+  const Outcome outcome =
+      run_vulcap({"verify", model.string(), "--device", device}, {}, std::chrono::seconds(300));
   ASSERT_TRUE(exits(outcome, 0));
-  EXPECT_NE(outcome.out.find("\n" + summary + " passed, 0 failed on " + device), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("\n" + summary + " passed, 0 failed on " + device), std::string::npos)
+      << outcome.out;
   EXPECT_EQ(outcome.out.find("FAIL"), std::string::npos) << outcome.out;
 }
 
@@ -37,7 +39,9 @@ class PlantedMismatch : public ::testing::Test {
     }
   }
   fs::path expected(const std::string& name) const { return folder_ / "model/expected" / name; }
-  Outcome verify() const { return run_vulcap({"verify", (folder_ / "model").string(), "--device", "cpu", "--failures"}); }
+  Outcome verify() const {
+    return run_vulcap({"verify", (folder_ / "model").string(), "--device", "cpu", "--failures"});
+  }
 
   TempFolder folder_;
 };
@@ -81,7 +85,18 @@ TEST_F(PlantedMismatch, ExpectedGraphWithoutItsFileFails) {
 TEST(Verify, FolderWithoutAnswersIsRefused) {
   TempFolder folder;
   copy_tiny_model(folder / "model");
-  EXPECT_TRUE(refuses(run_vulcap({"verify", (folder / "model").string(), "--device", "cpu"}), 3, {"nothing to verify"}));
+  EXPECT_TRUE(refuses(run_vulcap({"verify", (folder / "model").string(), "--device", "cpu"}), 3,
+                      {"nothing to verify"}));
+}
+
+TEST(Verify, OnlyGraphsOrOnlyThePipeline) {
+  const Outcome graphs = run_vulcap({"verify", kTinyModel.string(), "--device", "cpu", "--only", "graphs"});
+  const Outcome pipeline =
+      run_vulcap({"verify", kTinyModel.string(), "--device", "cpu", "--only", "pipeline"});
+  ASSERT_TRUE(exits(graphs, 0));
+  ASSERT_TRUE(exits(pipeline, 0));
+  EXPECT_NE(graphs.out.find("\n53 passed"), std::string::npos) << graphs.out;
+  EXPECT_NE(pipeline.out.find("\n35 passed"), std::string::npos) << pipeline.out;
 }
 
 TEST(Verify, JsonlHasOneObjectAComparison) {

@@ -87,10 +87,10 @@ struct Planted {
 class PlantedInclude : public testing::TestWithParam<Planted> {};
 
 TEST_P(PlantedInclude, IsJudged) {
-  const auto& [path, line, allowed] = GetParam();
-  const auto found = include_violations({{path, "#pragma once\n" + line + "\nint x;\n"}});
+  const auto& [path, include, allowed] = GetParam();
+  const auto found = include_violations({{path, "#pragma once\n" + include + "\nint x;\n"}});
   EXPECT_EQ(found.size(), allowed ? 0u : 1u) << joined(found);
-  if (!found.empty()) EXPECT_TRUE(found[0].starts_with(path + ": ")) << found[0];
+  for (const std::string& line : found) EXPECT_TRUE(line.starts_with(path + ": ")) << line;
 }
 
 INSTANTIATE_TEST_SUITE_P(
