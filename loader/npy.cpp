@@ -133,7 +133,8 @@ core::Tensor read_npy(const std::filesystem::path& path) {
   try {
     return parse(file);
   } catch (core::Error& error) {
-    throw error.add_context(path.string());
+    error.add_context(path.string());
+    throw;
   }
 }
 

@@ -104,7 +104,8 @@ class VisionEncoderDecoder : public Captioner {
     try {
       roles = find_decoder_roles(graph);
     } catch (core::Error& error) {
-      throw error.add_context(chosen.path.string());
+      error.add_context(chosen.path.string());
+      throw;
     }
     make_decoder(std::move(graph), std::move(roles), options, with_past.has_value());
     compare_vocabularies();

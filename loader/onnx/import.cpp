@@ -298,7 +298,8 @@ Graph load_graph(const std::filesystem::path& path) {
   try {
     return import_graph(model);
   } catch (Error& error) {
-    throw error.add_context(path.string());
+    error.add_context(path.string());
+    throw;
   }
 }
 

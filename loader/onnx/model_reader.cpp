@@ -75,7 +75,8 @@ ValueInfo read_value_info(WireReader reader) {
     }
     if (info.name.empty()) fail("has no name");
   } catch (core::Error& error) {
-    throw error.add_context("value " + quote(info.name));
+    error.add_context("value " + quote(info.name));
+    throw;
   }
   return info;
 }
@@ -217,7 +218,8 @@ Attribute ModelReader::read_attribute(WireReader reader) {
     const bool typed = fields.type != Proto::UNDEFINED;
     if (attribute.ref_attr_name.empty()) attribute.value = fields.take(typed ? fields.type : fields.seen);
   } catch (core::Error& error) {
-    throw error.add_context("attribute " + quote(attribute.name));
+    error.add_context("attribute " + quote(attribute.name));
+    throw;
   }
   return attribute;
 }
@@ -257,7 +259,8 @@ NodeDef ModelReader::read_node(WireReader reader, size_t index) {
     while (reader.next()) read_node_field(reader, node);
     if (node.op_type.empty()) fail("has no operator type");
   } catch (core::Error& error) {
-    throw error.add_context(node_text(node, index));
+    error.add_context(node_text(node, index));
+    throw;
   }
   return node;
 }
@@ -350,7 +353,8 @@ void ModelReader::check(ModelDef& model) {
       check_opsets(function.nodes, function.opsets);
       check_function(function);
     } catch (core::Error& error) {
-      throw error.add_context("function " + quote(function.name));
+      error.add_context("function " + quote(function.name));
+      throw;
     }
   }
 }

@@ -192,7 +192,8 @@ Initializer TensorReader::read(WireReader message) {
     core::Tensor tensor = build(fields);
     return {std::move(fields.name), std::move(tensor)};
   } catch (core::Error& error) {
-    throw error.add_context("tensor " + quote(fields.name));
+    error.add_context("tensor " + quote(fields.name));
+    throw;
   }
 }
 

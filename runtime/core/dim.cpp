@@ -24,6 +24,23 @@ SymbolTable& symbols() {
   return table;
 }
 
+int64_t checked(bool overflow, int64_t value) {
+  if (overflow) throw Error(ErrorCode::kInvalidModel, "a dimension does not fit 64 bits");
+  return value;
+}
+
+int64_t sum(int64_t a, int64_t b) {
+  int64_t result = 0;
+  const bool overflow = __builtin_add_overflow(a, b, &result);
+  return checked(overflow, result);
+}
+
+int64_t times(int64_t a, int64_t b) {
+  int64_t result = 0;
+  const bool overflow = __builtin_mul_overflow(a, b, &result);
+  return checked(overflow, result);
+}
+
 // Greatest degree first, then lexicographic: the order polynomial division needs.
 bool before(const std::vector<Symbol>& a, const std::vector<Symbol>& b) {
   if (a.size() != b.size()) return a.size() > b.size();
@@ -125,7 +142,7 @@ int64_t Dim::value() const {
 
 void Dim::add_term(std::vector<Symbol> factors, int64_t coefficient) {
   if (factors.empty()) {
-    constant_ += coefficient;
+    constant_ = sum(constant_, coefficient);
     return;
   }
   auto at = std::lower_bound(terms_.begin(), terms_.end(), factors,
@@ -134,29 +151,29 @@ void Dim::add_term(std::vector<Symbol> factors, int64_t coefficient) {
     if (coefficient != 0) terms_.insert(at, {std::move(factors), coefficient});
     return;
   }
-  at->coefficient += coefficient;
+  at->coefficient = sum(at->coefficient, coefficient);
   if (at->coefficient == 0) terms_.erase(at);
 }
 
 Dim Dim::operator+(const Dim& other) const {
-  Dim sum = *this;
-  sum.constant_ += other.constant_;
-  for (const Term& term : other.terms_) sum.add_term(term.factors, term.coefficient);
-  return sum;
+  Dim result = *this;
+  result.constant_ = sum(constant_, other.constant_);
+  for (const Term& term : other.terms_) result.add_term(term.factors, term.coefficient);
+  return result;
 }
 
 Dim Dim::operator-(const Dim& other) const { return *this + other * Dim(-1); }
 
 Dim Dim::operator*(const Dim& other) const {
-  Dim result(constant_ * other.constant_);
-  for (const Term& term : terms_) result.add_term(term.factors, term.coefficient * other.constant_);
-  for (const Term& term : other.terms_) result.add_term(term.factors, term.coefficient * constant_);
+  Dim result(times(constant_, other.constant_));
+  for (const Term& term : terms_) result.add_term(term.factors, times(term.coefficient, other.constant_));
+  for (const Term& term : other.terms_) result.add_term(term.factors, times(term.coefficient, constant_));
   for (const Term& a : terms_) {
     for (const Term& b : other.terms_) {
       std::vector<Symbol> factors;
       std::merge(a.factors.begin(), a.factors.end(), b.factors.begin(), b.factors.end(),
                  std::back_inserter(factors));
-      result.add_term(std::move(factors), a.coefficient * b.coefficient);
+      result.add_term(std::move(factors), times(a.coefficient, b.coefficient));
     }
   }
   return result;
@@ -218,7 +235,7 @@ Dim Dim::substitute(const std::map<Symbol, int64_t>& values) const {
       if (known == values.end()) {
         rest.push_back(factor);
       } else {
-        coefficient *= known->second;
+        coefficient = times(coefficient, known->second);
       }
     }
     result.add_term(std::move(rest), coefficient);

@@ -1,5 +1,6 @@
 #include <cctype>
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 
@@ -10,25 +11,32 @@
 namespace vulcap::graph {
 namespace {
 
-void store(core::Tensor& tensor, size_t index, double value) {
+// A number as written: `integer` is exact when there was no point, exponent or name.
+struct Number {
+  double real = 0;
+  int64_t integer = 0;
+  bool is_integer = false;
+};
+
+void store(core::Tensor& tensor, size_t index, const Number& value) {
   auto put = [&](auto typed) {
     std::memcpy(tensor.mutable_bytes().data() + index * sizeof typed, &typed, sizeof typed);
   };
   switch (tensor.dtype()) {
     case DType::kF32:
-      return put(float(value));
+      return put(float(value.real));
     case DType::kF64:
-      return put(value);
+      return put(value.real);
     case DType::kF16:
-      return put(core::float_to_half(float(value)));
+      return put(core::float_to_half(float(value.real)));
     case DType::kI64:
-      return put(int64_t(value));
+      return put(value.integer);
     case DType::kI32:
-      return put(int32_t(value));
+      return put(int32_t(value.integer));
     case DType::kI8:
-      return put(int8_t(value));
+      return put(int8_t(value.integer));
     default:
-      return put(uint8_t(value));
+      return put(uint8_t(value.integer));
   }
 }
 
@@ -85,13 +93,18 @@ class Parser {
     return word;
   }
 
-  double number() {
+  Number number() {
     skip_space();
     const std::string rest(text_.substr(at_, 40));
     char* end = nullptr;
-    const double value = std::strtod(rest.c_str(), &end);
+    Number value;
+    value.real = std::strtod(rest.c_str(), &end);
     if (end == rest.c_str()) fail("expected a number");
-    at_ += size_t(end - rest.c_str());
+    const std::string_view word(rest.data(), size_t(end - rest.c_str()));
+    const auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), value.integer);
+    value.is_integer = error == std::errc() && stop == word.data() + word.size();
+    if (!value.is_integer) value.integer = std::abs(value.real) < 9e18 ? int64_t(value.real) : 0;
+    at_ += word.size();
     return value;
   }
 
@@ -115,13 +128,24 @@ class Parser {
       expect("[");
       SymShape shape;
       while (!take("]")) {
-        shape.push_back(Dim::parse(until(",]")));
+        shape.push_back(dimension(until(",]")));
         take(",");
       }
       graph_.value(id).shape = std::move(shape);
     }
-    if (take("capacity=")) graph_.value(id).capacity = int64_t(number());
+    if (take("capacity=")) graph_.value(id).capacity = number().integer;
     return id;
+  }
+
+  Dim dimension(const std::string& text) const {
+    Dim dim;
+    try {
+      dim = Dim::parse(text);
+    } catch (const core::Error& error) {
+      fail(error.message());
+    }
+    if (dim.is_constant() && dim.value() < 0) fail("a dim of size " + text);
+    return dim;
   }
 
   ValueId operand() {
@@ -174,18 +198,24 @@ class Parser {
       at_ = end + 1;
       return value;
     }
-    if (take("[")) {
-      std::vector<int64_t> values;
-      while (!take("]")) {
-        values.push_back(int64_t(number()));
-        take(",");
-      }
-      return values;
+    if (take("[")) return list();
+    const Number value = number();
+    return value.is_integer ? Attribute(value.integer) : Attribute(float(value.real));
+  }
+
+  // Of integers, unless one element is written otherwise.
+  Attribute list() {
+    std::vector<int64_t> integers;
+    std::vector<float> reals;
+    bool all_integers = true;
+    while (!take("]")) {
+      const Number value = number();
+      integers.push_back(value.integer);
+      reals.push_back(float(value.real));
+      all_integers = all_integers && value.is_integer;
+      take(",");
     }
-    const size_t begin = at_;
-    const double value = number();
-    const bool real = text_.substr(begin, at_ - begin).find_first_of(".en") != std::string_view::npos;
-    return real ? Attribute(float(value)) : Attribute(int64_t(value));
+    return all_integers ? Attribute(std::move(integers)) : Attribute(std::move(reals));
   }
 
   void constant() {
@@ -208,13 +238,14 @@ class Parser {
     uint32_t state = 1;
     for (size_t i = 0; i < tensor.size(); ++i) {
       state = state * 1664525u + 1013904223u;
-      store(tensor, i, double(state >> 8) / double(1 << 23) - 1);
+      const double value = double(state >> 8) / double(1 << 23) - 1;
+      store(tensor, i, {value, int64_t(value), false});
     }
   }
 
   void fill_listed(core::Tensor& tensor) {
     expect("{");
-    std::vector<double> values;
+    std::vector<Number> values;
     while (!take("}")) {
       values.push_back(number());
       take(",");

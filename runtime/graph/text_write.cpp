@@ -13,32 +13,42 @@ std::string number_text(double value) {
   return buffer;
 }
 
+std::string element_text(const core::Tensor& tensor, size_t index) {
+  const bool integer = !core::dtype_is_float(tensor.dtype());
+  return integer ? std::to_string(tensor.at_i64(index)) : number_text(tensor.at_f64(index));
+}
+
 std::string constant_text(const core::Tensor& tensor) {
   bool uniform = tensor.size() > 0;
   for (size_t i = 1; i < tensor.size() && uniform; ++i) uniform = tensor.at_f64(i) == tensor.at_f64(0);
-  if (uniform) return "{" + number_text(tensor.at_f64(0)) + "}";
+  if (uniform) return "{" + element_text(tensor, 0) + "}";
   if (tensor.size() > kMaxPrintedElements) return "?";
   std::string text = "{";
-  for (size_t i = 0; i < tensor.size(); ++i) text += (i ? ", " : "") + number_text(tensor.at_f64(i));
+  for (size_t i = 0; i < tensor.size(); ++i) text += (i ? ", " : "") + element_text(tensor, i);
   return text + "}";
 }
 
-template <typename T>
-std::string list_text(const std::vector<T>& values) {
+// Always with a mark that it is no integer.
+std::string real_text(float value) {
+  const std::string text = number_text(value);
+  return text.find_first_of(".en") == std::string::npos ? text + ".0" : text;
+}
+
+template <typename T, typename Text>
+std::string list_text(const std::vector<T>& values, Text element) {
   std::string text = "[";
-  for (size_t i = 0; i < values.size(); ++i) text += (i ? "," : "") + number_text(double(values[i]));
+  for (size_t i = 0; i < values.size(); ++i) text += (i ? "," : "") + element(values[i]);
   return text + "]";
 }
 
 std::string attribute_text(const Attribute& attribute) {
   if (const auto* i = std::get_if<int64_t>(&attribute)) return std::to_string(*i);
-  if (const auto* f = std::get_if<float>(&attribute)) {
-    const std::string text = number_text(*f);
-    return text.find_first_of(".en") == std::string::npos ? text + ".0" : text;
-  }
+  if (const auto* f = std::get_if<float>(&attribute)) return real_text(*f);
   if (const auto* s = std::get_if<std::string>(&attribute)) return "\"" + *s + "\"";
-  if (const auto* is = std::get_if<std::vector<int64_t>>(&attribute)) return list_text(*is);
-  if (const auto* fs = std::get_if<std::vector<float>>(&attribute)) return list_text(*fs);
+  if (const auto* is = std::get_if<std::vector<int64_t>>(&attribute)) {
+    return list_text(*is, [](int64_t i) { return std::to_string(i); });
+  }
+  if (const auto* fs = std::get_if<std::vector<float>>(&attribute)) return list_text(*fs, real_text);
   if (const auto* t = std::get_if<core::Tensor>(&attribute)) return "tensor" + core::shape_text(t->shape());
   return "<graph>";
 }

@@ -68,7 +68,7 @@ std::optional<double> InferContext::splat(size_t i) const {
 
 size_t InferContext::axis(int64_t value, size_t rank) const {
   const int64_t signed_rank = int64_t(rank);
-  if (value < -signed_rank || value >= std::max<int64_t>(signed_rank, 1)) {
+  if (value < -signed_rank || value >= signed_rank) {
     fail("axis " + std::to_string(value) + " is outside a tensor of rank " + std::to_string(rank));
   }
   return size_t(value < 0 ? value + signed_rank : value);
@@ -80,6 +80,16 @@ void InferContext::set(size_t output, DType dtype, SymShape shape, Fact fact) {
   value.dtype = dtype;
   value.shape = std::move(shape);
   value.fact = std::move(fact);
+}
+
+void InferContext::same_dtype(size_t i, size_t j) const {
+  if (dtype(i) == dtype(j)) return;
+  fail("operands differ in dtype: " + std::string(core::dtype_name(dtype(i))) + " and " +
+       std::string(core::dtype_name(dtype(j))));
+}
+
+void InferContext::undecided(const std::string& message) const {
+  throw NeedsStaticShape(ErrorCode::kInvalidModel, message);
 }
 
 void InferContext::fail(const std::string& message) const { throw Error(ErrorCode::kInvalidModel, message); }
@@ -140,8 +150,9 @@ void infer_node(Graph& graph, const Node& node) {
     InferContext context(graph, node);
     def->infer(context);
   } catch (Error& error) {
-    throw error.add_context("node '" + node.name + "' (" + (node.domain.empty() ? "" : node.domain + ".") +
-                            node.op + ")");
+    error.add_context("node '" + node.name + "' (" + (node.domain.empty() ? "" : node.domain + ".") +
+                      node.op + ")");
+    throw;
   }
 }
 

@@ -58,7 +58,11 @@ class InferContext {
   void set(size_t output, DType dtype, SymShape shape, Fact fact = {});
   // Goes on as if `form` were >= 0; recorded in Graph::guards.
   void assume_nonnegative(Dim form) { graph_.guards.push_back(std::move(form)); }
+  // Throws unless both operands have one dtype.
+  void same_dtype(size_t i, size_t j) const;
   [[noreturn]] void fail(const std::string& message) const;
+  // What only a number behind $past could decide: throws NeedsStaticShape.
+  [[noreturn]] void undecided(const std::string& message) const;
 
  private:
   Graph& graph_;

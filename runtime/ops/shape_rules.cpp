@@ -110,13 +110,21 @@ Iteration<Operands> collapse(const core::Shape& shape, std::array<std::vector<in
 template Iteration<2> collapse<2>(const core::Shape&, std::array<std::vector<int64_t>, 2>);
 template Iteration<3> collapse<3>(const core::Shape&, std::array<std::vector<int64_t>, 3>);
 
+graph::AffineIndex broadcastable(graph::AffineIndex form, const SymShape& shape) {
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (shape[i] == Dim(1)) form.coefficients[i] = 0;
+  }
+  return form;
+}
+
 std::optional<graph::AffineIndex> affine_operand(const InferContext& context, size_t input, size_t rank) {
   const Value& value = context.in(input);
   graph::AffineIndex result{Dim(0), std::vector<int64_t>(rank, 0)};
   if (value.fact.affine) {
-    result.base = value.fact.affine->base;
-    const auto& from = value.fact.affine->coefficients;
-    std::copy(from.begin(), from.end(), result.coefficients.end() - int64_t(from.size()));
+    const graph::AffineIndex form = broadcastable(*value.fact.affine, context.shape(input));
+    result.base = form.base;
+    std::copy(form.coefficients.begin(), form.coefficients.end(),
+              result.coefficients.end() - int64_t(form.coefficients.size()));
     return result;
   }
   const auto ints = context.ints(input);

@@ -36,6 +36,8 @@ std::vector<int64_t> broadcast_strides(const core::Shape& from, const core::Shap
 
 uint32_t narrow(int64_t value);  // throws Error(kInvalidModel) when it does not fit 32 bits
 
+// The form without coefficients of axes of size 1, so that it stays true when those are broadcast.
+graph::AffineIndex broadcastable(graph::AffineIndex form, const SymShape& shape);
 // An integer operand as an affine form over `rank` right-aligned output axes.
 std::optional<graph::AffineIndex> affine_operand(const InferContext& context, size_t input, size_t rank);
 graph::AffineIndex affine_difference(const graph::AffineIndex& a, const graph::AffineIndex& b, int64_t plus);

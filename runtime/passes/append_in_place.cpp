@@ -12,7 +12,9 @@ std::optional<Patch> append(Matcher& m, const Node& node) {
   const ValueId past = node.inputs[0];
   const int64_t capacity = m.value(past).capacity;
   const auto& shape = m.shape(past);
-  if (capacity == 0 || m.producer(past) != nullptr || shape.size() != 4) return std::nullopt;
+  if (capacity == 0 || m.producer(past) != nullptr || shape.size() != 4 || !m.single_data_use(past)) {
+    return std::nullopt;
+  }
   const int64_t axis = node.attributes.integer("axis", 0);
   const StridedView source = strided_view(m, node.inputs[1]);
   if ((axis != 2 && axis != -2) || !source.known || !source.shape[2].is_constant() || source.strides[3] != 1)
@@ -32,7 +34,8 @@ std::optional<Patch> append(Matcher& m, const Node& node) {
 std::optional<Patch> store_as_cast(Matcher& m, const Node& node) {
   if (!node.is("Cast")) return std::nullopt;
   const ValueId past = node.inputs[0];
-  const bool cached_input = m.value(past).capacity > 0 && m.producer(past) == nullptr && m.single_use(past);
+  const bool cached_input =
+      m.value(past).capacity > 0 && m.producer(past) == nullptr && m.single_data_use(past);
   if (!cached_input || !core::dtype_is_float(m.value(node.outputs[0]).dtype)) return std::nullopt;
   Value& cache = m.graph().value(past);
   cache.dtype = m.value(node.outputs[0]).dtype;

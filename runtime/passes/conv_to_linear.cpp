@@ -19,7 +19,7 @@ std::optional<Patch> patch_embedding(Matcher& m, const Node& conv) {
   if (transpose == nullptr || !transpose->is("Transpose")) return std::nullopt;
   if (transpose->attributes.integers("perm") != std::vector<int64_t>{0, 2, 1}) return std::nullopt;
 
-  const core::Shape& shape = weight.constant->shape();
+  const core::Shape shape = weight.constant->shape();  // make() below moves values
   graph::Attributes window = conv.attributes;
   window.set("kernel_shape", std::vector<int64_t>{shape[2], shape[3]});
   Node patches = m.make("Patches", "vulcap", conv.name + "/patches", {conv.inputs[0]}, std::move(window));

@@ -54,6 +54,14 @@ bool is_erf_argument(const Matcher& m, ValueId argument, ValueId x) {
   return factors.values == std::vector<ValueId>{x} && near(factors.scale, std::sqrt(0.5));
 }
 
+// The exponent of a Pow when it is 1, 2 or 3, else 0.
+int whole_exponent(const Matcher& m, const Node& pow) {
+  for (int exponent = 1; exponent <= 3; ++exponent) {
+    if (m.is_splat(pow.inputs[1], exponent, 0)) return exponent;
+  }
+  return 0;
+}
+
 // Powers of x in a product: x * x * x or Pow(x, 3).
 bool is_cube(const Matcher& m, const std::vector<ValueId>& values, ValueId x) {
   int degree = 0;
@@ -61,8 +69,8 @@ bool is_cube(const Matcher& m, const std::vector<ValueId>& values, ValueId x) {
     const Node* pow = m.producer(value, "Pow");
     if (value == x) {
       ++degree;
-    } else if (pow != nullptr && pow->inputs[0] == x && m.splat(pow->inputs[1])) {
-      degree += int(*m.splat(pow->inputs[1]));
+    } else if (pow != nullptr && pow->inputs[0] == x && whole_exponent(m, *pow) > 0) {
+      degree += whole_exponent(m, *pow);
     } else {
       return false;
     }
@@ -94,7 +102,7 @@ std::optional<Patch> gelu(Matcher& m, const Node& node) {
     const ValueId by_tanh = argument_of_one_plus(m, factors.values[i], "Tanh");
     const bool exact = by_erf != kNoValue && is_erf_argument(m, by_erf, x);
     const bool approximate = by_tanh != kNoValue && is_tanh_argument(m, by_tanh, x);
-    if (!exact && !approximate) continue;
+    if ((!exact && !approximate) || !(m.shape(x) == m.shape(node.outputs[0]))) continue;
     graph::Attributes attributes;
     attributes.set("approximate", std::string(approximate ? "tanh" : "none"));
     return replace_with(node.outputs[0], m.make("Gelu", "", node.name, {x}, std::move(attributes)));
@@ -110,7 +118,7 @@ std::optional<Patch> gated_sigmoid(Matcher& m, const Node& node) {
     const Node* sigmoid = m.producer(node.inputs[i], "Sigmoid");
     if (sigmoid == nullptr) continue;
     const Factors argument = factors_of(m, sigmoid->inputs[0]);
-    if (argument.values != std::vector<ValueId>{x}) continue;
+    if (argument.values != std::vector<ValueId>{x} || !(m.shape(x) == m.shape(node.outputs[0]))) continue;
     graph::Attributes attributes;
     attributes.set("alpha", float(argument.scale));
     return replace_with(node.outputs[0],

@@ -73,6 +73,7 @@ std::optional<Scores> match_scores(const Matcher& m, ValueId value) {
       m.splat(node->inputs[2]).value_or(0) <= kMaskedScore) {
     scores.causal = true;
     value = node->inputs[1];
+    if (!(m.shape(value) == shape)) return std::nullopt;
   } else if (node != nullptr && node->is("Add") && !m.split_splat(*node)) {
     const size_t masked = m.producer(node->inputs[0], "MatMul") || m.producer(node->inputs[0], "Mul") ||
                                   m.producer(node->inputs[0], "Div")
@@ -84,6 +85,7 @@ std::optional<Scores> match_scores(const Matcher& m, ValueId value) {
       scores.mask = node->inputs[masked];
     }
     value = node->inputs[1 - masked];
+    if (!(m.shape(value) == shape)) return std::nullopt;  // the mask broadcasts the scores
   }
   value = peel_scale(m, value, scores.scale);
   const Node* product = m.producer(value, "MatMul");
@@ -110,16 +112,17 @@ bool over_last_axis(const Matcher& m, const Node& softmax) {
 std::vector<int64_t> view_attribute(const StridedView& view, bool swap_last) {
   const size_t rank = view.strides.size();
   const int64_t heads = rank == 4 ? view.strides[1] : 0;
-  return {view.offset, view.shape[0] == Dim(1) ? 0 : view.strides[0], heads,
-          view.strides[swap_last ? rank - 1 : rank - 2]};
+  return {view.offset, view.strides[0], heads, view.strides[swap_last ? rank - 1 : rank - 2]};
 }
 
-std::vector<int64_t> mask_strides(const core::SymShape& shape) {
+// [batch, head, query] strides; scores of rank 3 have no head axis.
+std::vector<int64_t> mask_strides(const core::SymShape& shape, size_t scores_rank) {
   std::vector<int64_t> strides(3, 0);
   int64_t step = shape.back().value();
   for (size_t i = 1; i < shape.size(); ++i) {
     const Dim& size = shape[shape.size() - 1 - i];
-    if (!(size == Dim(1))) strides[3 - i] = step;
+    const size_t slot = scores_rank == 3 && i == 2 ? 0 : 3 - i;
+    if (!(size == Dim(1))) strides[slot] = step;
     step *= size.value();
   }
   return strides;
@@ -172,7 +175,7 @@ std::optional<Patch> attention(Matcher& m, const Node& node) {
     return std::nullopt;
   auto attributes = describe(operands, *scores);
   if (!attributes) return std::nullopt;
-  if (scores->mask != kNoValue) attributes->set("mask_strides", mask_strides(m.shape(scores->mask)));
+  if (scores->mask != kNoValue) attributes->set("mask_strides", mask_strides(m.shape(scores->mask), rank));
 
   // The transpose that brings heads behind positions is written by the kernel itself.
   const Node* transpose = rank == 4 ? m.only_reader(node.outputs[0]) : nullptr;

@@ -108,6 +108,15 @@ const Node* Matcher::producer(ValueId id, std::string_view op, std::string_view 
   return node != nullptr && node->is(op, domain) ? node : nullptr;
 }
 
+bool Matcher::single_data_use(ValueId id) const {
+  const auto& readers = uses_.consumers[size_t(id)];
+  const auto count = std::count_if(readers.begin(), readers.end(), [&](int32_t reader) {
+    const Node& node = graph_.nodes[size_t(reader)];
+    return !node.is("Shape") && !node.is("Size");
+  });
+  return count == 1 && uses_.output_uses[size_t(id)] == 0;
+}
+
 const Node* Matcher::only_reader(ValueId id) const {
   return single_use(id) ? &graph_.nodes[size_t(uses_.consumers[size_t(id)][0])] : nullptr;
 }

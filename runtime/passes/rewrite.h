@@ -35,6 +35,8 @@ class Matcher {
   // The same when it is this operator.
   const Node* producer(ValueId id, std::string_view op, std::string_view domain = "") const;
   bool single_use(ValueId id) const { return uses_.single_use(id); }
+  // Whether one node reads the value's elements; nodes that ask for its shape alone do not count.
+  bool single_data_use(ValueId id) const;
   // The only node that reads a value, or nullptr.
   const Node* only_reader(ValueId id) const;
   bool is_output(ValueId id) const { return uses_.output_uses[size_t(id)] > 0; }

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "runtime/core/error.h"
+#include "runtime/ops/attention.h"
 #include "runtime/ops/movement.h"
 #include "runtime/ops/op_registry.h"
 #include "runtime/ops/shape_rules.h"
@@ -52,6 +53,7 @@ class Planner {
         throw Error(ErrorCode::kInvalidModel,
                     "node '" + nodes[n].name + "' (" + nodes[n].op + ") cannot be lowered to kernels");
       }
+      require_cache_access(nodes[n]);
       const size_t first = lowered_.size();
       ops::LowerContext context(plan_.graph, nodes[n], limits, lowered_, aliases_);
       def->lower(context);
@@ -60,6 +62,19 @@ class Planner {
     std::erase_if(lowered_, [](const LoweredCall& l) {
       return l.call.work[0] == 0 || l.call.work[1] == 0 || l.call.work[2] == 0;
     });
+  }
+
+  // Cached values are stored with room behind them, which only these operands know how to skip.
+  void require_cache_access(const Node& node) const {
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      const bool knows = node.is("Shape") || node.is("Size") ||
+                         (node.is(ops::kKvAppend, "vulcap") && i == 0) ||
+                         (node.is(ops::kAttention, "vulcap") && (i == 1 || i == 2));
+      if (node.inputs[i] == kNoValue || plan_.graph.value(node.inputs[i]).capacity == 0 || knows) continue;
+      throw ops::NeedsStaticShape(
+          ErrorCode::kInvalidModel,
+          node.op + " reads the cached '" + plan_.graph.value(node.inputs[i]).name + "' as a whole");
+    }
   }
 
   // A node may write outputs that nobody reads (the query part of a split that attention reads as a view).

@@ -34,8 +34,10 @@ int64_t largest_past(const std::vector<Dim>& guards) {
   int64_t largest = INT64_MAX;
   for (const Dim& guard : guards) {
     const auto affine = guard.affine_in(core::intern_symbol(ops::kPastSymbol));
-    if (!affine)
-      invalid("the decoder assumes that " + guard.text() + " is not negative, which cannot be checked");
+    if (!affine || affine->first < 0) {
+      throw ops::NeedsStaticShape(ErrorCode::kInvalidModel,
+                                  "the decoder needs " + guard.text() + " not to be negative");
+    }
     if (affine->second < 0) largest = std::min(largest, affine->first / -affine->second);
   }
   return largest;
@@ -78,11 +80,12 @@ void CachedDecoder::reserve(int64_t positions) {
 void CachedDecoder::prepare(const EncoderOutput& states, int rows) {
   if (states.buffer != states_.buffer || states.shape != states_.shape) prepare_prelude(states);
   allocate_cache(rows);
-  step_program(rows, 1);
+  step_program({rows, 1, rows > 1});
 }
 
 void CachedDecoder::start(const EncoderOutput& states) {
   past_ = 0;
+  last_rows_ = 0;
   rows_.clear();
   if (states.buffer != states_.buffer || states.shape != states_.shape) prepare_prelude(states);
   if (prelude_) prelude_->run();
@@ -101,7 +104,8 @@ void CachedDecoder::prepare_prelude(const EncoderOutput& states) {
   cache_rows_ = 0;
   bound_.clear();
   bound_[roles_.states] = states.buffer;
-  passes::Hoisted parts = passes::hoist(specialise_step(1, 1, states.shape), {roles_.states});
+  const int images = int(std::max<int64_t>(1, states.shape.at(0)));
+  passes::Hoisted parts = passes::hoist(specialise_step({images, 1, false}, states.shape), {roles_.states});
   for (size_t i = 0; i < layouts_.size(); ++i)
     layouts_[i].dtype = input_of(parts.rest, roles_.cache[i].first).dtype;
   if (!parts.prelude.nodes.empty()) {
@@ -109,7 +113,8 @@ void CachedDecoder::prepare_prelude(const EncoderOutput& states) {
     for (const std::string& name : parts.shared) bound_[name] = prelude_->buffer(name);
   }
   max_past_ = largest_past(parts.rest.guards);
-  single_step_ = plan::make_plan(std::move(parts.rest), device_.backend(), capacity_ - 1);
+  first_plan_ = {StepShape{images, 1, false},
+                 plan::make_plan(std::move(parts.rest), device_.backend(), capacity_ - 1)};
   states_ = states;
 }
 
@@ -120,13 +125,13 @@ std::vector<const plan::Plan*> CachedDecoder::plans() const {
   return result;
 }
 
-graph::Graph CachedDecoder::specialise_step(int rows, int length, const core::Shape& states) const {
+graph::Graph CachedDecoder::specialise_step(const StepShape& shape, const core::Shape& states) const {
   std::map<std::string, passes::InputSpec> specs;
   for (graph::ValueId id : graph_.inputs) {
     const graph::Value& value = graph_.value(id);
     passes::InputSpec& spec = specs[value.name];
     if (value.name == roles_.ids) {
-      spec.shape = {Dim(rows), Dim(length)};
+      spec.shape = {Dim(shape.rows), Dim(shape.length)};
     } else if (value.name == roles_.states) {
       spec.shape = SymShape(states.begin(), states.end());
     } else if (value.name == roles_.use_cache) {
@@ -137,53 +142,68 @@ graph::Graph CachedDecoder::specialise_step(int rows, int length, const core::Sh
                                       [&](const auto& pair) { return pair.first == value.name; });
       if (entry == roles_.cache.end()) invalid("the decoder's input '" + value.name + "' has no known role");
       const CacheLayout& layout = layouts_[size_t(entry - roles_.cache.begin())];
-      spec.shape = {Dim(rows), Dim(layout.heads), Dim::symbol(ops::kPastSymbol), Dim(layout.width)};
+      spec.shape = {Dim(shape.rows), Dim(layout.heads), Dim::symbol(ops::kPastSymbol), Dim(layout.width)};
       spec.capacity = capacity_;
     }
   }
   graph::Graph step = passes::specialise(graph_, specs);
   passes::run_passes(step, options_);
-  if (rows > 1) passes::add_beam_rows(step, rows, capacity_);
+  if (shape.table) passes::add_beam_rows(step, shape.rows, capacity_);
   return step;
 }
 
+// More rows than before move the cache to larger buffers; what it holds goes along.
 void CachedDecoder::allocate_cache(int rows) {
   if (rows <= cache_rows_) return;
   programs_.clear();
   current_ = nullptr;
   for (size_t i = 0; i < layouts_.size(); ++i) {
-    const uint64_t bytes = core::dtype_bytes(
-        layouts_[i].dtype, size_t(rows) * size_t(layouts_[i].heads * capacity_ * layouts_[i].width));
-    bound_[roles_.cache[i].first] = device_.backend().allocate(bytes, roles_.cache[i].first);
+    const size_t row_bytes =
+        core::dtype_bytes(layouts_[i].dtype, size_t(layouts_[i].heads * capacity_ * layouts_[i].width));
+    auto& bound = bound_[roles_.cache[i].first];
+    auto larger = device_.backend().allocate(row_bytes * size_t(rows), roles_.cache[i].first);
+    if (bound && past_ > 0) {
+      std::vector<std::byte> held(row_bytes * size_t(cache_rows_));
+      bound->read(0, held);
+      larger->write(0, held);
+    }
+    bound = std::move(larger);
   }
   cache_rows_ = rows;
 }
 
-plan::Plan CachedDecoder::plan_step(int rows, int length) {
-  if (rows == 1 && length == 1 && single_step_) return *std::exchange(single_step_, std::nullopt);
-  passes::Hoisted parts = passes::hoist(specialise_step(rows, length, states_.shape), {roles_.states});
+plan::Plan CachedDecoder::plan_step(const StepShape& shape) {
+  if (first_plan_ && first_plan_->first == shape) return std::exchange(first_plan_, std::nullopt)->second;
+  passes::Hoisted parts = passes::hoist(specialise_step(shape, states_.shape), {roles_.states});
   for (const std::string& name : parts.shared) {
-    if (bound_.count(name) == 0)
+    if (bound_.count(name) == 0) {
       invalid("the value '" + name + "' depends on the encoder alone only for some shapes");
+    }
   }
   return plan::make_plan(std::move(parts.rest), device_.backend(), capacity_ - 1);
 }
 
-Program& CachedDecoder::step_program(int rows, int length) {
-  auto& program = programs_[{rows, length}];
-  if (!program) program = std::make_unique<Program>(device_, plan_step(rows, length), bound_);
+Program& CachedDecoder::step_program(const StepShape& shape) {
+  auto& program = programs_[shape];
+  if (!program) program = std::make_unique<Program>(device_, plan_step(shape), bound_);
   return *program;
 }
 
 // Position p of row r lies in cache row rows_[r, p]; a reorder permutes the table, new positions go to the
 // row itself.
 void CachedDecoder::reorder_rows(int rows, std::span<const int32_t> reorder) {
-  const std::vector<int32_t> before = rows_;
+  const std::vector<int32_t> before = std::exchange(rows_, std::vector<int32_t>(size_t(rows * capacity_)));
   for (int row = 0; row < rows; ++row) {
     const int from = reorder.empty() ? row : reorder[size_t(row)];
-    for (int64_t p = 0; p < past_ && !before.empty(); ++p)
-      rows_[size_t(row * capacity_ + p)] = before[size_t(from * capacity_ + p)];
-    for (int64_t p = past_; p < capacity_; ++p) rows_[size_t(row * capacity_ + p)] = row;
+    if (past_ > 0 && (from < 0 || from >= last_rows_)) {
+      throw Error(ErrorCode::kRuntime, "row " + std::to_string(from) + " to continue is not among the " +
+                                           std::to_string(last_rows_) + " rows of the last step");
+    }
+    for (int64_t p = 0; p < capacity_; ++p) {
+      const bool cached = p < past_;
+      const int32_t held = before.empty() ? from : before[size_t((cached ? from : 0) * capacity_ + p)];
+      rows_[size_t(row * capacity_ + p)] = cached ? held : row;
+    }
   }
 }
 
@@ -203,14 +223,19 @@ std::span<const float> CachedDecoder::step(std::span<const int64_t> ids, int row
     throw Error(ErrorCode::kRuntime, "the decoder's tables end after " + std::to_string(max_past_ + 1) +
                                          " tokens; ask for fewer new tokens");
   }
+  if (past_ > 0 && rows < last_rows_) {
+    throw Error(ErrorCode::kRuntime, "the number of rows cannot shrink within a caption: " +
+                                         std::to_string(last_rows_) + " to " + std::to_string(rows));
+  }
   allocate_cache(rows);
-  Program& program = step_program(rows, length);
+  const bool table = rows > 1;
+  Program& program = step_program({rows, length, table});
   current_ = &program;
-  if (rows > 1) {
-    if (past_ == 0) rows_.assign(size_t(rows * capacity_), 0);
+  if (table) {
     reorder_rows(rows, reorder);
     program.write(std::string(passes::kBeamRows), std::as_bytes(std::span(rows_)));
   }
+  last_rows_ = rows;
   program.write(roles_.ids, std::as_bytes(ids));
   write_past();
   program.run();

@@ -3,6 +3,7 @@
 // recorded once and replayed.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -79,9 +80,16 @@ class CachedDecoder : public Decoder {
   };
 
   void prepare_prelude(const EncoderOutput& states);
-  plan::Plan plan_step(int rows, int length);
-  Program& step_program(int rows, int length);
-  graph::Graph specialise_step(int rows, int length, const core::Shape& states) const;
+  struct StepShape {
+    int rows;
+    int length;
+    bool table;  // attention finds cached positions through rows_
+    auto operator<=>(const StepShape&) const = default;
+  };
+
+  plan::Plan plan_step(const StepShape& shape);
+  Program& step_program(const StepShape& shape);
+  graph::Graph specialise_step(const StepShape& shape, const core::Shape& states) const;
   void allocate_cache(int rows);
   void reorder_rows(int rows, std::span<const int32_t> reorder);
   void write_past();
@@ -99,14 +107,15 @@ class CachedDecoder : public Decoder {
   std::unique_ptr<Program> prelude_;
   std::map<std::string, std::shared_ptr<plan::Buffer>> bound_;  // states, shared values and caches by name
   int cache_rows_ = 0;
-  std::map<std::pair<int, int>, std::unique_ptr<Program>> programs_;
+  std::map<StepShape, std::unique_ptr<Program>> programs_;
   Program* current_ = nullptr;
-  std::optional<plan::Plan>
-      single_step_;  // of one row and one token, made by start to see that the graph allows it
+  // Made by start to see that the graph allows steps; the first step of that shape takes it.
+  std::optional<std::pair<StepShape, plan::Plan>> first_plan_;
 
   int64_t past_ = 0;
   int64_t max_past_ = INT64_MAX;  // as far as the graph's tables of positions reach
-  std::vector<int32_t> rows_;     // [rows, capacity]: which cache row holds position p of a row (beam search)
+  int last_rows_ = 0;
+  std::vector<int32_t> rows_;  // [rows, capacity]: which cache row holds position p of a row; empty: its own
   std::vector<float> logits_;
   std::vector<std::byte> raw_logits_;
 };

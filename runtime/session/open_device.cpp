@@ -29,8 +29,7 @@ OpenedDevice open_cpu(const DeviceRequest& request, std::string reason) {
 #if VULCAP_VULKAN
 OpenedDevice open_vulkan(const DeviceRequest& request) {
   const vulkan::Enumeration found = vulkan::enumerate();
-  if (found.devices.empty())
-    throw core::Error(core::ErrorCode::kNoDevice, found.reason);
+  if (found.devices.empty()) throw core::Error(core::ErrorCode::kNoDevice, found.reason);
   const vulkan::Choice choice = vulkan::choose_device(found.devices, request.device);
   if (choice.index < 0) throw core::Error(core::ErrorCode::kNoDevice, choice.reason);
   const vulkan::DeviceInfo& info = found.devices[size_t(choice.index)];

@@ -52,7 +52,7 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
 }
 
 std::vector<std::string> environment_with(Environment changes) {
-  const std::string cache = (std::filesystem::path(VULCAP_BINARY).parent_path() / "tests" / "cache").string();
+  const std::string cache = (std::filesystem::path(VULCAP_PROGRAM).parent_path() / "tests" / "cache").string();
   changes.emplace("XDG_CACHE_HOME", cache);
   std::vector<std::string> result;
   for (char** item = environ; *item != nullptr; ++item) {
@@ -65,7 +65,7 @@ std::vector<std::string> environment_with(Environment changes) {
 }
 
 pid_t spawn(const Arguments& arguments, const Environment& changes, Pipe& out, Pipe& err) {
-  std::vector<std::string> argv_text{VULCAP_BINARY};
+  std::vector<std::string> argv_text{VULCAP_PROGRAM};
   argv_text.insert(argv_text.end(), arguments.begin(), arguments.end());
   std::vector<std::string> env_text = environment_with(changes);
   posix_spawn_file_actions_t actions;
@@ -74,10 +74,10 @@ pid_t spawn(const Arguments& arguments, const Environment& changes, Pipe& out, P
   posix_spawn_file_actions_adddup2(&actions, out.end(1), 1);
   posix_spawn_file_actions_adddup2(&actions, err.end(1), 2);
   pid_t child = -1;
-  const int result = posix_spawn(&child, VULCAP_BINARY, &actions, nullptr, pointers(argv_text).data(),
+  const int result = posix_spawn(&child, VULCAP_PROGRAM, &actions, nullptr, pointers(argv_text).data(),
                                  pointers(env_text).data());
   posix_spawn_file_actions_destroy(&actions);
-  if (result != 0) throw std::runtime_error(std::string(VULCAP_BINARY) + ": " + std::strerror(result));
+  if (result != 0) throw std::runtime_error(std::string(VULCAP_PROGRAM) + ": " + std::strerror(result));
   out.close_end(1);
   err.close_end(1);
   return child;

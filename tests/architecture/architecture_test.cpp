@@ -1,4 +1,5 @@
-// The rules of ARCHITECTURE.md that can be read off the sources, and planted violations that each rule must find.
+// The rules of ARCHITECTURE.md that can be read off the sources, and planted violations that each rule must
+// find.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -24,7 +25,8 @@ std::string joined(const std::vector<std::string>& lines) {
 
 TEST(Architecture, SourcesAreFound) {
   EXPECT_GT(product().size(), 150u);
-  for (const char* path : {"runtime/core/dim.h", "loader/onnx/import.cpp", "apps/main.cpp", "shaders/abi.h", "shaders/matmul.comp"}) {
+  for (const char* path : {"runtime/core/dim.h", "loader/onnx/import.cpp", "apps/main.cpp", "shaders/abi.h",
+                           "shaders/matmul.comp"}) {
     EXPECT_TRUE(product().count(path)) << path;
   }
 }
@@ -45,9 +47,10 @@ TEST(Architecture, NothingIsLeftForLater) {
 }
 
 TEST(Architecture, RegistriesMissNoFile) {
-  for (const auto& [folder, prefix] : std::map<std::string, std::string>{{"runtime/ops/operators", "register"},
-                                                                         {"runtime/ops/kernels", "kernel"},
-                                                                         {"runtime/cpu/kernels", "cpu_kernel"}}) {
+  for (const auto& [folder, prefix] :
+       std::map<std::string, std::string>{{"runtime/ops/operators", "register"},
+                                          {"runtime/ops/kernels", "kernel"},
+                                          {"runtime/cpu/kernels", "cpu_kernel"}}) {
     const auto found = missing_registrations(product(), folder, prefix);
     EXPECT_TRUE(found.empty()) << joined(found);
   }
@@ -154,8 +157,16 @@ TEST(PlantedFile, TooLong) {
 }
 
 TEST(PlantedFile, LeftForLater) {
-  EXPECT_EQ(leftover_marks({{"a.cpp", "int x;  // TO" "DO: more\n"}}).size(), 1u);
-  EXPECT_EQ(leftover_marks({{"a.cpp", "// FIX" "ME\n"}}).size(), 1u);
+  EXPECT_EQ(leftover_marks({{"a.cpp",
+                             "int x;  // TO"
+                             "DO: more\n"}})
+                .size(),
+            1u);
+  EXPECT_EQ(leftover_marks({{"a.cpp",
+                             "// FIX"
+                             "ME\n"}})
+                .size(),
+            1u);
   EXPECT_TRUE(leftover_marks({{"a.cpp", "int todo_list;\n"}}).empty());
 }
 

@@ -14,7 +14,8 @@ namespace {
 namespace fs = std::filesystem;
 
 bool starts_with_any(const std::string& text, const std::vector<std::string>& prefixes) {
-  return std::any_of(prefixes.begin(), prefixes.end(), [&](const std::string& prefix) { return text.starts_with(prefix); });
+  return std::any_of(prefixes.begin(), prefixes.end(),
+                     [&](const std::string& prefix) { return text.starts_with(prefix); });
 }
 
 // "runtime/core/dim.h" -> "runtime/core"; "loader/tasks.h" -> "loader".
@@ -30,7 +31,8 @@ std::string layer_of(const std::string& path) {
 // What each layer may include besides itself.
 const std::map<std::string, std::set<std::string>>& allowed_layers() {
   static const std::map<std::string, std::set<std::string>> table = [] {
-    const std::vector<std::string> chain = {"shaders", "runtime/core", "runtime/graph", "runtime/ops", "runtime/passes", "runtime/plan"};
+    const std::vector<std::string> chain = {"shaders",     "runtime/core",   "runtime/graph",
+                                            "runtime/ops", "runtime/passes", "runtime/plan"};
     std::map<std::string, std::set<std::string>> result;
     std::set<std::string> below;
     for (const std::string& layer : chain) {
@@ -72,10 +74,12 @@ std::optional<std::string> layer_violation(const std::string& path, const std::s
   const std::string from = layer_of(path);
   const std::string to = layer_of(target);
   const auto rule = allowed_layers().find(from);
-  if (rule == allowed_layers().end()) return path + ": the folder " + from + " has no place in the order of layers";
+  if (rule == allowed_layers().end())
+    return path + ": the folder " + from + " has no place in the order of layers";
   if (from == to || rule->second.count(to)) {
     const bool tokenizer = path.starts_with("loader/tokenizer/");
-    if (tokenizer && to.starts_with("runtime/") && to != "runtime/core") return path + ": loader/tokenizer may use runtime/core only, not " + target;
+    if (tokenizer && to.starts_with("runtime/") && to != "runtime/core")
+      return path + ": loader/tokenizer may use runtime/core only, not " + target;
     return std::nullopt;
   }
   return path + ": " + from + " may not include " + target;
@@ -131,8 +135,10 @@ std::vector<std::string> include_violations(const SourceTree& tree) {
   std::vector<std::string> found;
   for (const auto& [path, text] : tree) {
     for (const Include& include : includes_of(text)) {
-      const bool own = starts_with_any(include.target, {"apps/", "loader/", "runtime/", "shaders/", "tests/", "bench/", "models/"});
-      const bool relative = include.quoted && (include.target.find('/') == std::string::npos || include.target.starts_with("."));
+      const bool own = starts_with_any(
+          include.target, {"apps/", "loader/", "runtime/", "shaders/", "tests/", "bench/", "models/"});
+      const bool relative = include.quoted && (include.target.find('/') == std::string::npos ||
+                                               include.target.starts_with("."));
       if (relative) {
         found.push_back(path + ": \"" + include.target + "\" is not named from the repository root");
       } else if (const auto problem = own ? layer_violation(path, include.target) : std::nullopt) {
@@ -145,12 +151,15 @@ std::vector<std::string> include_violations(const SourceTree& tree) {
   return found;
 }
 
-std::vector<std::string> long_files(const SourceTree& tree, size_t most_lines, const std::map<std::string, std::string>& excepted) {
+std::vector<std::string> long_files(const SourceTree& tree, size_t most_lines,
+                                    const std::map<std::string, std::string>& excepted) {
   std::vector<std::string> found;
   for (const auto& [path, text] : tree) {
     const size_t lines = count_lines(text);
-    if (lines > most_lines && !excepted.count(path)) found.push_back(path + ": " + std::to_string(lines) + " lines");
-    if (lines <= most_lines && excepted.count(path)) found.push_back(path + ": is excepted for its length but is short");
+    if (lines > most_lines && !excepted.count(path))
+      found.push_back(path + ": " + std::to_string(lines) + " lines");
+    if (lines <= most_lines && excepted.count(path))
+      found.push_back(path + ": is excepted for its length but is short");
   }
   for (const auto& [path, reason] : excepted) {
     if (!tree.count(path)) found.push_back(path + ": is excepted for its length but does not exist");
@@ -168,7 +177,8 @@ std::vector<std::string> leftover_marks(const SourceTree& tree) {
   return found;
 }
 
-std::vector<std::string> missing_registrations(const SourceTree& tree, const std::string& folder, const std::string& prefix) {
+std::vector<std::string> missing_registrations(const SourceTree& tree, const std::string& folder,
+                                               const std::string& prefix) {
   std::vector<std::string> found;
   size_t files = 0;
   for (const auto& [path, text] : tree) {
@@ -176,7 +186,8 @@ std::vector<std::string> missing_registrations(const SourceTree& tree, const std
     if (file.parent_path() != folder || file.extension() != ".cpp") continue;
     ++files;
     const std::string wanted = "void " + prefix + "_" + file.stem().string() + "(";
-    if (text.find(wanted) == std::string::npos) found.push_back(path + ": does not define " + wanted + "...)");
+    if (text.find(wanted) == std::string::npos)
+      found.push_back(path + ": does not define " + wanted + "...)");
   }
   if (files == 0) found.push_back(folder + ": has no sources");
   return found;

@@ -89,7 +89,8 @@ TEST(Dim, SubstitutionCommutesWithArithmetic) {
   for (int i = 0; i < 500; ++i) {
     const Dim p = random_polynomial(random, 3);
     const Dim q = random_polynomial(random, 2);
-    const std::map<Symbol, int64_t> all = {{intern_symbol("a"), int64_t(random() % 9)}, {intern_symbol("b"), 3}, {intern_symbol("$past"), 11}};
+    const std::map<Symbol, int64_t> all = {
+        {intern_symbol("a"), int64_t(random() % 9)}, {intern_symbol("b"), 3}, {intern_symbol("$past"), 11}};
     const auto number = [&](const Dim& dim) { return dim.substitute(all).value(); };
     ASSERT_EQ(number(p + q), number(p) + number(q));
     ASSERT_EQ(number(p - q), number(p) - number(q));
@@ -146,7 +147,8 @@ TEST(Dim, ParsesWhatExportersWrite) {
 }
 
 TEST(Dim, RefusesOtherText) {
-  for (const char* text : {"", " ", "a +", "+ a", "a b", "3a", "a**b", "(a)", "a/2)", "99999999999999999999", "a*-1", "-", "a;"}) {
+  for (const char* text : {"", " ", "a +", "+ a", "a b", "3a", "a**b", "(a)", "a/2)", "99999999999999999999",
+                           "a*-1", "-", "a;"}) {
     try {
       const Dim dim = Dim::parse(text);
       ADD_FAILURE() << "'" << text << "' was read as " << dim.text();

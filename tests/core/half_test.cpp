@@ -1,4 +1,5 @@
-// Conversions against definitions in double arithmetic, over every half and over floats around every rounding boundary.
+// Conversions against definitions in double arithmetic, over every half and over floats around every rounding
+// boundary.
 #include "runtime/core/half.h"
 
 #include <gtest/gtest.h>
@@ -66,7 +67,8 @@ TEST(Half, RoundsToNearestEven) {
     const float low = half_to_float(uint16_t(bits));
     const float high = bits + 1 == 0x7c00 ? 65536.0f : half_to_float(uint16_t(bits + 1));
     const float middle = float((double(low) + double(high)) / 2);
-    for (const float value : {std::nextafter(low, 1e9f), std::nextafter(middle, 0.0f), middle, std::nextafter(middle, 1e9f), std::nextafter(high, 0.0f)}) {
+    for (const float value : {std::nextafter(low, 1e9f), std::nextafter(middle, 0.0f), middle,
+                              std::nextafter(middle, 1e9f), std::nextafter(high, 0.0f)}) {
       ASSERT_EQ(float_to_half(value), nearest_half(value)) << value;
       ASSERT_EQ(float_to_half(-value), nearest_half(-value)) << -value;
     }

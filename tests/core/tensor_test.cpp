@@ -15,9 +15,11 @@ TEST(DType, NamesAndSizes) {
     DType dtype;
     const char* name;
     size_t bits;
-  } rows[] = {{DType::kF32, "f32", 32}, {DType::kF16, "f16", 16}, {DType::kBF16, "bf16", 16}, {DType::kF64, "f64", 64}, {DType::kI64, "i64", 64},
-              {DType::kI32, "i32", 32}, {DType::kI16, "i16", 16}, {DType::kI8, "i8", 8},      {DType::kU64, "u64", 64}, {DType::kU32, "u32", 32},
-              {DType::kU16, "u16", 16}, {DType::kU8, "u8", 8},    {DType::kBool, "bool", 8},  {DType::kU4, "u4", 4},    {DType::kI4, "i4", 4}};
+  } rows[] = {{DType::kF32, "f32", 32},  {DType::kF16, "f16", 16}, {DType::kBF16, "bf16", 16},
+              {DType::kF64, "f64", 64},  {DType::kI64, "i64", 64}, {DType::kI32, "i32", 32},
+              {DType::kI16, "i16", 16},  {DType::kI8, "i8", 8},    {DType::kU64, "u64", 64},
+              {DType::kU32, "u32", 32},  {DType::kU16, "u16", 16}, {DType::kU8, "u8", 8},
+              {DType::kBool, "bool", 8}, {DType::kU4, "u4", 4},    {DType::kI4, "i4", 4}};
   for (const auto& row : rows) {
     EXPECT_EQ(dtype_name(row.dtype), row.name);
     EXPECT_EQ(dtype_from_name(row.name), row.dtype);
@@ -42,7 +44,8 @@ TEST(Shape, CountsElements) {
 }
 
 TEST(Shape, RefusesNegativeAndHugeSizes) {
-  for (const Shape& shape : {Shape{-1}, Shape{2, -3}, Shape{int64_t(1) << 32, int64_t(1) << 32}, Shape{INT64_MAX, INT64_MAX}, Shape{INT64_MIN}}) {
+  for (const Shape& shape : {Shape{-1}, Shape{2, -3}, Shape{int64_t(1) << 32, int64_t(1) << 32},
+                             Shape{INT64_MAX, INT64_MAX}, Shape{INT64_MIN}}) {
     try {
       element_count(shape);
       ADD_FAILURE() << shape_text(shape);

@@ -65,7 +65,8 @@ TEST_P(Pool, AnExceptionComesOutAndThePoolGoesOn) {
 
 TEST_P(Pool, AllTasksMayThrow) {
   ThreadPool pool(GetParam());
-  EXPECT_THROW(pool.run(100, [](size_t task) { throw std::runtime_error(std::to_string(task)); }), std::runtime_error);
+  EXPECT_THROW(pool.run(100, [](size_t task) { throw std::runtime_error(std::to_string(task)); }),
+               std::runtime_error);
 }
 
 TEST_P(Pool, WakesAfterALongPause) {

@@ -99,7 +99,8 @@ TEST(SortTopologically, PutsProducersFirst) {
   %d: f32[2] = Mul(%c, %a)
   return %d
 })");
-  std::sort(graph.nodes.begin(), graph.nodes.end(), [](const Node& l, const Node& r) { return l.name > r.name; });
+  std::sort(graph.nodes.begin(), graph.nodes.end(),
+            [](const Node& l, const Node& r) { return l.name > r.name; });
   sort_topologically(graph);
   EXPECT_EQ(node_names(graph), (std::vector<std::string>{"a", "b", "c", "d"}));
 }
@@ -153,7 +154,8 @@ TEST(SortTopologically, ACycleIsAnError) {
 }
 
 TEST(Check, AcceptsSoundGraphs) {
-  const Graph graph = parse_text("graph(%x: f32[2]) {\n  const %w: f32[2] = {1}\n  %y: f32[2] = Op(%x, _, %w)\n  return %y, %x\n}");
+  const Graph graph = parse_text(
+      "graph(%x: f32[2]) {\n  const %w: f32[2] = {1}\n  %y: f32[2] = Op(%x, _, %w)\n  return %y, %x\n}");
   EXPECT_NO_THROW(check(graph));
 }
 
@@ -171,10 +173,12 @@ TEST(Check, NamesAValueThatNothingProduces) {
 }
 
 TEST(Check, NamesAValueThatIsProducedTwice) {
-  Graph graph = parse_text("graph(%x: f32[2]) {\n  %y: f32[2] = Op(%x)\n  %z: f32[2] = Op(%y)\n  return %z\n}");
+  Graph graph =
+      parse_text("graph(%x: f32[2]) {\n  %y: f32[2] = Op(%x)\n  %z: f32[2] = Op(%y)\n  return %z\n}");
   graph.nodes[1].outputs.push_back(graph.find_value("y"));
   EXPECT_NE(message_of(kCheck, graph).find("'y' that is produced twice"), std::string::npos);
-  Graph input = parse_text("graph(%x: f32[2]) {\n  %y: f32[2] = Op(%x)\n  %z: f32[2] = Op(%x)\n  return %z\n}");
+  Graph input =
+      parse_text("graph(%x: f32[2]) {\n  %y: f32[2] = Op(%x)\n  %z: f32[2] = Op(%x)\n  return %z\n}");
   input.nodes[0].outputs[0] = input.inputs[0];
   EXPECT_NE(message_of(kCheck, input).find("'x'"), std::string::npos);
 }

@@ -51,8 +51,10 @@ TEST(GraphText, IsReadIntoAGraph) {
 TEST(GraphText, RoundTrips) {
   const std::string once = to_text(parse_text(kSample));
   EXPECT_EQ(to_text(parse_text(once)), once);
-  for (const char* part : {"%past: f32[1,4,$past,8] capacity=32", "= com.microsoft.Op(%y, _, %i, %b, %empty)", "%z, _, %u: i64[2*$past*batch - 1]",
-                           "alpha=1.5", "mode=\"linear\"", "perm=[0,2,1]", "keep=1", "scale=2.0", "list=[]", "{0.5}", "{1, -2, 3}", "return %y, %u, %v"}) {
+  for (const char* part :
+       {"%past: f32[1,4,$past,8] capacity=32", "= com.microsoft.Op(%y, _, %i, %b, %empty)",
+        "%z, _, %u: i64[2*$past*batch - 1]", "alpha=1.5", "mode=\"linear\"", "perm=[0,2,1]", "keep=1",
+        "scale=2.0", "list=[]", "{0.5}", "{1, -2, 3}", "return %y, %u, %v"}) {
     const std::string text = part;
     const bool found = once.find(text) != std::string::npos || text.find("2*$past") != std::string::npos;
     EXPECT_TRUE(found) << "lost: " << part << "\n" << once;
@@ -89,14 +91,17 @@ TEST(GraphText, KeepsListsOfReals) {
 }
 
 TEST(GraphText, KeepsInfinities) {
-  const Graph before = parse_text("graph(%x: f32[1]) {\n  const %m: f32[2] = {-inf, 0}\n  %y: f32[1] = Op(%x, %m) {low=-inf}\n  return %y\n}\n");
+  const Graph before = parse_text(
+      "graph(%x: f32[1]) {\n  const %m: f32[2] = {-inf, 0}\n  %y: f32[1] = Op(%x, %m) {low=-inf}\n  return "
+      "%y\n}\n");
   const Graph after = parse_text(to_text(before));
   EXPECT_TRUE(std::isinf(after.value(after.find_value("m")).constant->at_f64(0)));
   EXPECT_TRUE(std::isinf(after.nodes[0].attributes.real("low", 0)));
 }
 
 TEST(GraphText, SeededConstantsAreTheSameEachTime) {
-  const char* text = "graph(%x: f32[1]) {\n  const %w: f32[5,7] = ?\n  %y: f32[1] = Op(%x, %w)\n  return %y\n}\n";
+  const char* text =
+      "graph(%x: f32[1]) {\n  const %w: f32[5,7] = ?\n  %y: f32[1] = Op(%x, %w)\n  return %y\n}\n";
   const Graph first = parse_text(text);
   const Graph second = parse_text(text);
   const core::Tensor& a = *first.value(first.find_value("w")).constant;
@@ -125,24 +130,27 @@ TEST_P(RefusedText, NamesTheLine) {
     FAIL() << "was accepted";
   } catch (const core::Error& error) {
     EXPECT_EQ(error.code(), core::ErrorCode::kInvalidModel);
-    EXPECT_NE(error.message().find("line " + std::to_string(GetParam().line) + ":"), std::string::npos) << error.message();
+    EXPECT_NE(error.message().find("line " + std::to_string(GetParam().line) + ":"), std::string::npos)
+        << error.message();
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Texts, RefusedText,
-    testing::Values(BadText{"empty", "", 1}, BadText{"no_graph", "module(", 1}, BadText{"not_closed", "graph(%x: f32[1]) {\n  return %x\n", 3},
-                    BadText{"unknown_value", "graph(%x: f32[1]) {\n  %y = Op(%q)\n  return %y\n}", 2},
-                    BadText{"unknown_output", "graph(%x: f32[1]) {\n\n  return %y\n}", 3},
-                    BadText{"unknown_dtype", "graph(%x: float[1]) {\n  return %x\n}", 1},
-                    BadText{"bad_dim", "graph(%x: f32[1]) {\n  %y: f32[2;3] = Op(%x)\n  return %y\n}", 2},
-                    BadText{"wrong_count", "graph(%x: f32[1]) {\n\n  const %w: f32[3] = {1, 2}\n  return %x\n}", 3},
-                    BadText{"symbolic_constant", "graph(%x: f32[1]) {\n  const %w: f32[n] = {1}\n  return %x\n}", 2},
-                    BadText{"negative_size", "graph(%x: f32[1]) {\n  const %w: f32[-3] = {1}\n  return %x\n}", 2},
-                    BadText{"no_number", "graph(%x: f32[1]) {\n  %y = Op(%x) {a=one}\n  return %y\n}", 2},
-                    BadText{"open_string", "graph(%x: f32[1]) {\n  %y = Op(%x) {a=\"one}\n  return %y\n}", 2},
-                    BadText{"no_operator", "graph(%x: f32[1]) {\n  %y = (%x)\n  return %y\n}", 2},
-                    BadText{"no_equals", "graph(%x: f32[1]) {\n  %y Op(%x)\n  return %y\n}", 2}),
+    testing::Values(
+        BadText{"empty", "", 1}, BadText{"no_graph", "module(", 1},
+        BadText{"not_closed", "graph(%x: f32[1]) {\n  return %x\n", 3},
+        BadText{"unknown_value", "graph(%x: f32[1]) {\n  %y = Op(%q)\n  return %y\n}", 2},
+        BadText{"unknown_output", "graph(%x: f32[1]) {\n\n  return %y\n}", 3},
+        BadText{"unknown_dtype", "graph(%x: float[1]) {\n  return %x\n}", 1},
+        BadText{"bad_dim", "graph(%x: f32[1]) {\n  %y: f32[2;3] = Op(%x)\n  return %y\n}", 2},
+        BadText{"wrong_count", "graph(%x: f32[1]) {\n\n  const %w: f32[3] = {1, 2}\n  return %x\n}", 3},
+        BadText{"symbolic_constant", "graph(%x: f32[1]) {\n  const %w: f32[n] = {1}\n  return %x\n}", 2},
+        BadText{"negative_size", "graph(%x: f32[1]) {\n  const %w: f32[-3] = {1}\n  return %x\n}", 2},
+        BadText{"no_number", "graph(%x: f32[1]) {\n  %y = Op(%x) {a=one}\n  return %y\n}", 2},
+        BadText{"open_string", "graph(%x: f32[1]) {\n  %y = Op(%x) {a=\"one}\n  return %y\n}", 2},
+        BadText{"no_operator", "graph(%x: f32[1]) {\n  %y = (%x)\n  return %y\n}", 2},
+        BadText{"no_equals", "graph(%x: f32[1]) {\n  %y Op(%x)\n  return %y\n}", 2}),
     [](const auto& test) { return std::string(test.param.name); });
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Every row of the operator table against the answers of ONNX Runtime, once with its inputs given at run time (the CPU
-// kernels) and once with all of them constant (folding, shape facts and the scalar references).
+// Every row of the operator table against the answers of ONNX Runtime, once with its inputs given at run time
+// (the CPU kernels) and once with all of them constant (folding, shape facts and the scalar references).
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// Passes as texts: tests/golden/passes/<pass>/<case>.before.txt is read and specialised, the pass runs, and the graph must
-// print as <case>.after.txt. A case named keep_... is one that the pass must leave alone.
+// Passes as texts: tests/golden/passes/<pass>/<case>.before.txt is read and specialised, the pass runs, and
+// the graph must print as <case>.after.txt. A case named keep_... is one that the pass must leave alone.
 // VULCAP_UPDATE_GOLDEN=1 writes the after texts anew.
 #include <gtest/gtest.h>
 
@@ -25,7 +25,9 @@ struct Case {
   std::string pass;
   std::string name;
   bool kept() const { return name.starts_with("keep_"); }
-  fs::path file(const std::string& kind) const { return fs::path(VULCAP_TEST_DATA) / "passes" / pass / (name + "." + kind + ".txt"); }
+  fs::path file(const std::string& kind) const {
+    return fs::path(VULCAP_TEST_DATA) / "passes" / pass / (name + "." + kind + ".txt");
+  }
   friend void PrintTo(const Case& c, std::ostream* out) { *out << c.pass << "/" << c.name; }
 };
 
@@ -41,14 +43,17 @@ std::vector<Case> cases() {
   for (const auto& entry : fs::recursive_directory_iterator(fs::path(VULCAP_TEST_DATA) / "passes")) {
     const std::string name = entry.path().filename().string();
     const size_t dot = name.find(".before.txt");
-    if (dot != std::string::npos) found.push_back({entry.path().parent_path().filename().string(), name.substr(0, dot)});
+    if (dot != std::string::npos)
+      found.push_back({entry.path().parent_path().filename().string(), name.substr(0, dot)});
   }
-  std::sort(found.begin(), found.end(), [](const Case& a, const Case& b) { return std::tie(a.pass, a.name) < std::tie(b.pass, b.name); });
+  std::sort(found.begin(), found.end(),
+            [](const Case& a, const Case& b) { return std::tie(a.pass, a.name) < std::tie(b.pass, b.name); });
   return found;
 }
 
 graph::Graph specialised(const graph::Graph& graph) {
-  const std::map<core::Symbol, int64_t> sizes = {{core::intern_symbol("batch"), 2}, {core::intern_symbol("length"), 5}};
+  const std::map<core::Symbol, int64_t> sizes = {{core::intern_symbol("batch"), 2},
+                                                 {core::intern_symbol("length"), 5}};
   std::map<std::string, InputSpec> specs;
   for (graph::ValueId in : graph.inputs) {
     const graph::Value& value = graph.value(in);

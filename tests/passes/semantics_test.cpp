@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "runtime/core/error.h"
 #include "runtime/graph/text.h"
 #include "runtime/passes/pass.h"
 #include "runtime/passes/specialise.h"
@@ -27,7 +28,8 @@ NamedTensors random_inputs(const graph::Graph& graph, const Sizes& sizes, uint32
   NamedTensors inputs;
   for (graph::ValueId in : graph.inputs) {
     const graph::Value& value = graph.value(in);
-    const auto bound = bind_symbols(*value.shape, {{core::intern_symbol("batch"), sizes.batch}, {core::intern_symbol("length"), sizes.length}});
+    const auto bound = bind_symbols(*value.shape, {{core::intern_symbol("batch"), sizes.batch},
+                                                   {core::intern_symbol("length"), sizes.length}});
     core::Shape shape;
     for (const core::Dim& dim : bound) shape.push_back(dim.value());
     inputs[value.name] = test::random_tensor(value.dtype, shape, seed++);
@@ -48,7 +50,8 @@ std::vector<std::string> all_passes() {
 }
 
 void expect_equal(const NamedTensors& got, const NamedTensors& want, const std::string& what) {
-  for (const auto& [name, tensor] : want) test::expect_same(got.at(name), tensor, {1e-5, 1e-5}, what + ", output " + name);
+  for (const auto& [name, tensor] : want)
+    test::expect_same(got.at(name), tensor, {1e-5, 1e-5}, what + ", output " + name);
 }
 
 void compare(const std::string& text, const Sizes& sizes) {
@@ -56,7 +59,8 @@ void compare(const std::string& text, const Sizes& sizes) {
   const NamedTensors inputs = random_inputs(graph, sizes, uint32_t(sizes.batch * 100 + sizes.length));
   const NamedTensors plain = run(graph, inputs, all_passes());
   expect_equal(run(graph, inputs, {}), plain, "all passes");
-  for (const std::string& name : all_passes()) expect_equal(run(graph, inputs, {name}), plain, "without " + name);
+  for (const std::string& name : all_passes())
+    expect_equal(run(graph, inputs, {name}), plain, "without " + name);
 }
 
 // ---- the graphs of the pass goldens ----
@@ -76,7 +80,8 @@ std::vector<std::string> golden_graphs() {
   std::vector<std::string> found;
   for (const auto& entry : fs::recursive_directory_iterator(root)) {
     const std::string name = fs::relative(entry.path(), root).generic_string();
-    if (name.ends_with(".before.txt") && read_text(entry.path()).find("$past") == std::string::npos) found.push_back(name);
+    if (name.ends_with(".before.txt") && read_text(entry.path()).find("$past") == std::string::npos)
+      found.push_back(name);
   }
   std::sort(found.begin(), found.end());
   return found;
@@ -88,9 +93,12 @@ std::string identifier(std::string name) {
   return name;
 }
 
-TEST_P(GoldenGraph, MeansTheSame) { compare(read_text(fs::path(VULCAP_TEST_DATA) / "passes" / GetParam()), {2, 5}); }
+TEST_P(GoldenGraph, MeansTheSame) {
+  compare(read_text(fs::path(VULCAP_TEST_DATA) / "passes" / GetParam()), {2, 5});
+}
 
-INSTANTIATE_TEST_SUITE_P(Passes, GoldenGraph, testing::ValuesIn(golden_graphs()), [](const auto& test) { return identifier(test.param); });
+INSTANTIATE_TEST_SUITE_P(Passes, GoldenGraph, testing::ValuesIn(golden_graphs()),
+                         [](const auto& test) { return identifier(test.param); });
 
 // ---- larger graphs over several sizes ----
 
@@ -190,7 +198,8 @@ constexpr Sample kSamples[] = {
   %y = Add(%d, %b)
   return %y
 })"},
-    {"batch_mask_of_rank_3", R"(graph(%q: f32[batch,length,4], %k: f32[batch,length,4], %m: f32[batch,length,length]) {
+    {"batch_mask_of_rank_3",
+     R"(graph(%q: f32[batch,length,4], %k: f32[batch,length,4], %m: f32[batch,length,length]) {
   %kt = Transpose(%k) {perm=[0,2,1]}
   %s = MatMul(%q, %kt)
   %sm = Add(%s, %m)
@@ -250,16 +259,39 @@ TEST_P(SampleGraph, MeansTheSame) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Samples, SampleGraph, testing::ValuesIn(kSamples), [](const auto& test) { return std::string(test.param.name); });
+INSTANTIATE_TEST_SUITE_P(Samples, SampleGraph, testing::ValuesIn(kSamples),
+                         [](const auto& test) { return std::string(test.param.name); });
 
 float only_number(const std::string& text) {
-  return run(graph::parse_text(text), {{"x", core::Tensor::from<float>(core::DType::kF32, {1}, {1.0f})}}, {}).at("y").as<float>()[0];
+  return run(graph::parse_text(text), {{"x", core::Tensor::from<float>(core::DType::kF32, {1}, {1.0f})}}, {})
+      .at("y")
+      .as<float>()[0];
 }
 
 // What shape facts say of constants must be what the constants are.
 TEST(Facts, AgreeWithTheNumbers) {
-  EXPECT_EQ(only_number("graph(%x: f32[1]) {\n  const %b: i64[1] = {300}\n  %u = Cast(%b) {to=2}\n  %f = Cast(%u) {to=7}\n  %r = Cast(%f) {to=1}\n  %y = Mul(%x, %r)\n  return %y\n}"), 44);
-  EXPECT_EQ(only_number("graph(%x: f32[1]) {\n  const %a: i64[] = {-7}\n  const %b: i64[1] = {2}\n  %d = Div(%a, %b)\n  %r = Cast(%d) {to=1}\n  %y = Mul(%x, %r)\n  return %y\n}"), -3);
+  EXPECT_EQ(only_number("graph(%x: f32[1]) {\n  const %b: i64[1] = {300}\n  %u = Cast(%b) {to=2}\n  %f = "
+                        "Cast(%u) {to=7}\n  %r = Cast(%f) {to=1}\n  %y = Mul(%x, %r)\n  return %y\n}"),
+            44);
+  EXPECT_EQ(only_number("graph(%x: f32[1]) {\n  const %a: i64[] = {-7}\n  const %b: i64[1] = {2}\n  %d = "
+                        "Div(%a, %b)\n  %r = Cast(%d) {to=1}\n  %y = Mul(%x, %r)\n  return %y\n}"),
+            -3);
+}
+
+// Of $past + 1 positions the last two exist only once $past is 1: refused, or left to whoever binds $past.
+TEST(Facts, ASliceThatMayBeginBeforeTheTensorIsGuarded) {
+  const graph::Graph graph = graph::parse_text(R"(graph(%x: f32[$past + 1,4]) {
+  const %s: i64[1] = {-2}
+  const %e: i64[1] = {9223372036854775807}
+  %y = Slice(%x, %s, %e)
+  return %y
+})");
+  try {
+    const graph::Graph result =
+        specialise(graph, {{"x", {*graph.value(graph.inputs[0]).shape, std::nullopt, 0}}});
+    EXPECT_FALSE(result.guards.empty()) << graph::to_text(result);
+  } catch (const core::Error&) {
+  }
 }
 
 }  // namespace

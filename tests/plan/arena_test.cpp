@@ -17,7 +17,8 @@ void expect_sound(const std::vector<Lifetime>& lifetimes, const ArenaLayout& lay
     EXPECT_LE(layout.offsets[i] + lifetimes[i].bytes, layout.bytes);
     for (size_t j = i + 1; j < lifetimes.size(); ++j) {
       if (!together(lifetimes[i], lifetimes[j])) continue;
-      const bool apart = layout.offsets[i] + lifetimes[i].bytes <= layout.offsets[j] || layout.offsets[j] + lifetimes[j].bytes <= layout.offsets[i];
+      const bool apart = layout.offsets[i] + lifetimes[i].bytes <= layout.offsets[j] ||
+                         layout.offsets[j] + lifetimes[j].bytes <= layout.offsets[i];
       ASSERT_TRUE(apart) << i << " and " << j << " share bytes while both live";
       ASSERT_NE(layout.offsets[i], layout.offsets[j]) << "even empty values need an address of their own";
     }
@@ -29,7 +30,9 @@ uint64_t most_alive(const std::vector<Lifetime>& lifetimes) {
   uint64_t most = 0;
   for (const Lifetime& at : lifetimes) {
     uint64_t sum = 0;
-    for (const Lifetime& l : lifetimes) sum += l.first <= at.first && at.first <= l.last ? (std::max<uint64_t>(l.bytes, 1) + 255) / 256 * 256 : 0;
+    for (const Lifetime& l : lifetimes)
+      sum +=
+          l.first <= at.first && at.first <= l.last ? (std::max<uint64_t>(l.bytes, 1) + 255) / 256 * 256 : 0;
     most = std::max(most, sum);
   }
   return most;
@@ -55,7 +58,8 @@ TEST(Arena, AValueThatIsReadWhereAnotherIsWrittenKeepsItsBytes) {
 }
 
 TEST(Arena, FillsGaps) {
-  const std::vector<Lifetime> lifetimes = {{4096, 0, 1}, {2048, 1, 9}, {1024, 2, 3}, {1024, 2, 3}, {512, 4, 5}};
+  const std::vector<Lifetime> lifetimes = {
+      {4096, 0, 1}, {2048, 1, 9}, {1024, 2, 3}, {1024, 2, 3}, {512, 4, 5}};
   const ArenaLayout layout = lay_out(lifetimes);
   expect_sound(lifetimes, layout);
   EXPECT_EQ(layout.bytes, 4096u + 2048u);

@@ -1,4 +1,5 @@
-// Plans over a made-up back end: what is split, what is placed where and why, and how values get their memory.
+// Plans over a made-up back end: what is split, what is placed where and why, and how values get their
+// memory.
 #include "runtime/plan/plan.h"
 
 #include <gtest/gtest.h>
@@ -37,7 +38,8 @@ class FakeBackend : public Backend {
 graph::Graph prepared(const std::string& text) {
   const graph::Graph graph = graph::parse_text(text);
   std::map<std::string, passes::InputSpec> specs;
-  for (graph::ValueId in : graph.inputs) specs[graph.value(in).name] = {*graph.value(in).shape, std::nullopt, graph.value(in).capacity};
+  for (graph::ValueId in : graph.inputs)
+    specs[graph.value(in).name] = {*graph.value(in).shape, std::nullopt, graph.value(in).capacity};
   graph::Graph result = passes::specialise(graph, specs);
   passes::run_passes(result);
   return result;
@@ -106,7 +108,8 @@ TEST(Plan, BindsInputsOutputsWeightsAndScratch) {
 
 TEST(Plan, ReusesScratch) {
   std::string text = "graph(%x: f32[1000]) {\n  %v0 = Neg(%x)\n";
-  for (int i = 1; i < 20; ++i) text += "  %v" + std::to_string(i) + " = Exp(%v" + std::to_string(i - 1) + ")\n";
+  for (int i = 1; i < 20; ++i)
+    text += "  %v" + std::to_string(i) + " = Exp(%v" + std::to_string(i - 1) + ")\n";
   const Plan plan = make_plan(prepared(text + "  return %v19\n}"), FakeBackend());
   expect_sound(plan);
   EXPECT_EQ(plan.arena_sum_bytes, 19u * 4000);
@@ -140,7 +143,9 @@ TEST(Plan, TextNamesKernelsOperandsAndMemory) {
 TEST(Plan, AWeightTooLargeForABindingIsMultipliedInParts) {
   FakeBackend backend;
   backend.binding_limit = 20 * 1024;
-  const Plan plan = make_plan(prepared("graph(%x: f32[3,64]) {\n  const %w: f32[64,250] = ?\n  %y = MatMul(%x, %w)\n  return %y\n}"), backend);
+  const Plan plan = make_plan(
+      prepared("graph(%x: f32[3,64]) {\n  const %w: f32[64,250] = ?\n  %y = MatMul(%x, %w)\n  return %y\n}"),
+      backend);
   expect_sound(plan);
   EXPECT_EQ(kernels_of(plan), std::vector<std::string>(4, "matmul"));
   uint64_t at = 0;
@@ -158,7 +163,9 @@ TEST(Plan, AWeightTooLargeForABindingIsMultipliedInParts) {
 TEST(Plan, ATableTooLargeForABindingIsReadInParts) {
   FakeBackend backend;
   backend.binding_limit = 1000;
-  const Plan plan = make_plan(prepared("graph(%i: i64[3]) {\n  const %t: f32[101,10] = ?\n  %y = Gather(%t, %i)\n  return %y\n}"), backend);
+  const Plan plan = make_plan(
+      prepared("graph(%i: i64[3]) {\n  const %t: f32[101,10] = ?\n  %y = Gather(%t, %i)\n  return %y\n}"),
+      backend);
   expect_sound(plan);
   ASSERT_EQ(kernels_of(plan), std::vector<std::string>(5, "gather"));
   uint32_t at = 0;
@@ -180,7 +187,10 @@ TEST(Plan, ARowTooLargeForABindingEndsThePlan) {
         FakeBackend backend;
         backend.binding_limit = 16;
         try {
-          make_plan(prepared("graph(%i: i64[1]) {\n  const %t: f32[7,10] = ?\n  %y = Gather(%t, %i)\n  return %y\n}"), backend);
+          make_plan(
+              prepared(
+                  "graph(%i: i64[1]) {\n  const %t: f32[7,10] = ?\n  %y = Gather(%t, %i)\n  return %y\n}"),
+              backend);
         } catch (const core::Error&) {
         }
         std::exit(0);
@@ -189,14 +199,18 @@ TEST(Plan, ARowTooLargeForABindingEndsThePlan) {
 }
 
 TEST(Plan, AnOutputThatIsAnInputIsCopied) {
-  const Plan plan = make_plan(prepared("graph(%x: f32[2,3]) {\n  const %to: i64[1] = {6}\n  %y = Reshape(%x, %to)\n  %z = Identity(%x)\n  return %y, %z\n}"), FakeBackend());
+  const Plan plan = make_plan(prepared("graph(%x: f32[2,3]) {\n  const %to: i64[1] = {6}\n  %y = Reshape(%x, "
+                                       "%to)\n  %z = Identity(%x)\n  return %y, %z\n}"),
+                              FakeBackend());
   expect_sound(plan);
   EXPECT_EQ(kernels_of(plan), (std::vector<std::string>{"copy", "copy"}));
   EXPECT_EQ(plan.externals.size(), 3u);
 }
 
 TEST(Plan, AConstantOutputIsCopied) {
-  const Plan plan = make_plan(prepared("graph(%x: f32[2]) {\n  const %a: f32[2] = {1, 2}\n  %y = Exp(%a)\n  return %y\n}"), FakeBackend());
+  const Plan plan =
+      make_plan(prepared("graph(%x: f32[2]) {\n  const %a: f32[2] = {1, 2}\n  %y = Exp(%a)\n  return %y\n}"),
+                FakeBackend());
   expect_sound(plan);
   EXPECT_EQ(kernels_of(plan), std::vector<std::string>{"copy"});
 }

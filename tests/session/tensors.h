@@ -64,11 +64,13 @@ inline bool close(double got, double want, const Tolerance& tolerance) {
 }
 
 // Floats within the tolerance, everything else exactly.
-inline void expect_same(const core::Tensor& got, const core::Tensor& want, Tolerance tolerance, const std::string& what) {
+inline void expect_same(const core::Tensor& got, const core::Tensor& want, Tolerance tolerance,
+                        const std::string& what) {
   ASSERT_EQ(core::dtype_name(got.dtype()), core::dtype_name(want.dtype())) << what;
   ASSERT_EQ(core::shape_text(got.shape()), core::shape_text(want.shape())) << what;
   if (!core::dtype_is_float(want.dtype())) {
-    for (size_t i = 0; i < want.size(); ++i) ASSERT_EQ(got.at_i64(i), want.at_i64(i)) << what << ", element " << i;
+    for (size_t i = 0; i < want.size(); ++i)
+      ASSERT_EQ(got.at_i64(i), want.at_i64(i)) << what << ", element " << i;
     return;
   }
   for (size_t i = 0; i < want.size(); ++i) {

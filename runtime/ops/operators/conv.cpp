@@ -74,6 +74,13 @@ void infer_conv(InferContext& c) {
     c.fail("weight " + core::shape_text(weight) + " does not fit " + std::to_string(image[1]) +
            " channels in " + std::to_string(group) + " groups");
   }
+  if (c.has(2) && !(c.shape(2) == SymShape{weight[0]})) {
+    c.fail("bias " + core::shape_text(c.shape(2)) + " does not fit " + weight[0].text() + " channels");
+  }
+  const auto kernel = c.attributes().integers("kernel_shape", {weight[2].value(), weight[3].value()});
+  if (kernel != std::vector<int64_t>{weight[2].value(), weight[3].value()}) {
+    c.fail("kernel_shape differs from the weight " + core::shape_text(weight));
+  }
   const Window w = read_window(c.attributes(), {weight[2].value(), weight[3].value()}, image);
   c.set(0, c.dtype(0),
         {Dim(image[0]), weight[0], Dim(out_size(w, 0, image[2])), Dim(out_size(w, 1, image[3]))});

@@ -75,16 +75,6 @@ void lower_unary(LowerContext& c) {
              c.attributes().real("beta", hard_sigmoid ? 0.5f : 0.0f));
 }
 
-void lower_clip(LowerContext& c) {
-  auto bound = [&](size_t i, float fallback) {
-    if (!c.has(i)) return fallback;
-    if (!c.value(c.in(i)).constant) c.fail("a bound that depends on data is not supported");
-    return float(c.value(c.in(i)).constant->at_f64(0));
-  };
-  const float infinity = std::numeric_limits<float>::infinity();
-  emit_unary(c, row_index(kUnary, "Clip"), bound(1, -infinity), bound(2, infinity));
-}
-
 std::optional<Dim> combine(std::string_view op, const Dim& a, const Dim& b) {
   if (op == "Add") return a + b;
   if (op == "Sub") return a - b;
@@ -132,6 +122,7 @@ std::optional<graph::AffineIndex> combine_affine(InferContext& c, size_t rank) {
 }
 
 void infer_binary(InferContext& c) {
+  if (c.node().op != "Pow") c.same_dtype(0, 1);
   SymShape shape = broadcast(c.shape(0), c.shape(1));
   Fact fact;
   fact.ints = combine_ints(c, shape.size());
@@ -152,6 +143,7 @@ std::optional<graph::AffineIndex> comparison_form(InferContext& c, size_t rank) 
 }
 
 void infer_compare(InferContext& c) {
+  c.same_dtype(0, 1);
   SymShape shape = broadcast(c.shape(0), c.shape(1));
   Fact fact;
   fact.ints = combine_ints(c, shape.size());
@@ -162,26 +154,124 @@ void infer_compare(InferContext& c) {
   c.set(0, DType::kBool, std::move(shape), std::move(fact));
 }
 
-void infer_logic(InferContext& c) { c.set(0, DType::kBool, broadcast(c.shape(0), c.shape(1))); }
+void infer_logic(InferContext& c) {
+  if (c.dtype(0) != DType::kBool || c.dtype(1) != DType::kBool) c.fail("operands must be bool");
+  c.set(0, DType::kBool, broadcast(c.shape(0), c.shape(1)));
+}
 
 template <size_t N>
-void lower_broadcast(LowerContext& c, std::string_view kernel, const Row (&rows)[N], DType second) {
-  const core::Shape to = c.static_shape(c.out(0));
-  const auto space = collapse<2>(to, {broadcast_strides(c.shape(0), to), broadcast_strides(c.shape(1), to)});
+void emit_broadcast(LowerContext& c, std::string_view kernel, const Row (&rows)[N], std::string_view row,
+                    ValueId a, ValueId b, ValueId out) {
+  const core::Shape to = c.static_shape(out);
+  const auto space =
+      collapse<2>(to, {broadcast_strides(c.static_shape(a), to), broadcast_strides(c.static_shape(b), to)});
   abi::BinaryParams p{};
   p.n = space.n;
-  p.op = row_index(rows, c.node().op);
+  p.op = row_index(rows, row);
   for (size_t i = 0; i < 6; ++i) {
     p.shape[i] = space.shape[i];
     p.a_stride[i] = uint32_t(space.strides[0][i]);
     p.b_stride[i] = uint32_t(space.strides[1][i]);
   }
-  c.emit(kernel, {c.dtype(0), second}, p, {c.read(c.in(0)), c.read(c.in(1)), c.write(c.out(0))}, {p.n, 1, 1});
+  c.emit(kernel, {c.value(a).dtype, c.value(out).dtype}, p, {c.read(a), c.read(b), c.write(out)},
+         {p.n, 1, 1});
 }
 
-void lower_binary(LowerContext& c) { lower_broadcast(c, "binary", kBinary, c.dtype(0)); }
-void lower_compare(LowerContext& c) { lower_broadcast(c, "compare", kCompare, DType::kBool); }
-void lower_logic(LowerContext& c) { lower_broadcast(c, "logic", kLogic, DType::kBool); }
+void lower_binary(LowerContext& c) {
+  emit_broadcast(c, "binary", kBinary, c.node().op, c.in(0), c.in(1), c.out(0));
+}
+void lower_compare(LowerContext& c) {
+  emit_broadcast(c, "compare", kCompare, c.node().op, c.in(0), c.in(1), c.out(0));
+}
+void lower_logic(LowerContext& c) {
+  emit_broadcast(c, "logic", kLogic, c.node().op, c.in(0), c.in(1), c.out(0));
+}
+
+// Min, Max and Sum take any number of operands.
+void infer_variadic(InferContext& c) {
+  if (c.inputs() == 2) {
+    c.same_dtype(0, 1);
+    SymShape shape = broadcast(c.shape(0), c.shape(1));
+    Fact fact;
+    fact.ints = combine_ints(c, shape.size());
+    return c.set(0, c.dtype(0), std::move(shape), std::move(fact));
+  }
+  SymShape shape = c.shape(0);
+  for (size_t i = 1; i < c.inputs(); ++i) {
+    c.same_dtype(0, i);
+    shape = broadcast(shape, c.shape(i));
+  }
+  c.set(0, c.dtype(0), std::move(shape));
+}
+
+void lower_variadic(LowerContext& c) {
+  const std::string_view row = c.node().op == "Sum" ? "Add" : std::string_view(c.node().op);
+  const size_t count = c.node().inputs.size();
+  if (count == 1) return c.alias(c.out(0), c.in(0));
+  ValueId left = c.in(0);
+  for (size_t i = 1; i < count; ++i) {
+    const bool last = i + 1 == count;
+    core::Shape shape;
+    for (const Dim& dim : broadcast(c.sym_shape(left), c.sym_shape(c.in(i)))) shape.push_back(dim.value());
+    const ValueId to = last ? c.out(0) : c.temp(c.dtype(0), shape);
+    emit_broadcast(c, "binary", kBinary, row, left, c.in(i), to);
+    left = to;
+  }
+}
+
+ValueId cast_to(LowerContext& c, ValueId value, DType dtype) {
+  if (c.value(value).dtype == dtype) return value;
+  const core::Shape shape = c.static_shape(value);
+  const DType from = c.value(value).dtype;
+  const ValueId result = c.temp(dtype, shape);
+  const uint32_t n = narrow(int64_t(core::element_count(shape)));
+  c.emit("cast", {from, dtype}, abi::CastParams{n}, {c.read(value), c.write(result)}, {n, 1, 1});
+  return result;
+}
+
+void infer_clip(InferContext& c) {
+  for (size_t i = 1; i < c.inputs(); ++i) {
+    if (!c.has(i)) continue;
+    c.same_dtype(0, i);
+    if (!(core::product(c.shape(i)) == Dim(1))) c.fail("a bound must be one number");
+  }
+  c.set(0, c.dtype(0), c.shape(0));
+}
+
+// Constant bounds of floating tensors are parameters of one kernel; other bounds are operands of Max and Min.
+void lower_clip(LowerContext& c) {
+  const auto constant = [&](size_t i) { return !c.has(i) || c.value(c.in(i)).constant.has_value(); };
+  if (core::dtype_is_float(c.dtype(0)) && constant(1) && constant(2)) {
+    const auto bound = [&](size_t i, float fallback) {
+      return c.has(i) ? float(c.value(c.in(i)).constant->at_f64(0)) : fallback;
+    };
+    const float infinity = std::numeric_limits<float>::infinity();
+    return emit_unary(c, row_index(kUnary, "Clip"), bound(1, -infinity), bound(2, infinity));
+  }
+  if (!c.has(1) && !c.has(2)) return c.alias(c.out(0), c.in(0));
+  ValueId value = c.in(0);
+  if (c.has(1)) {
+    const ValueId to = c.has(2) ? c.temp(c.dtype(0), c.shape(0)) : c.out(0);
+    emit_broadcast(c, "binary", kBinary, "Max", value, c.in(1), to);
+    value = to;
+  }
+  if (c.has(2)) emit_broadcast(c, "binary", kBinary, "Min", value, c.in(2), c.out(0));
+}
+
+// Pow-13: the exponent may be of another type; the result has the base's. An integer base with a real
+// exponent is raised in f32.
+void lower_pow(LowerContext& c) {
+  const DType base = c.dtype(0);
+  if (core::dtype_is_float(base) || core::dtype_is_integer(c.dtype(1))) {
+    return emit_broadcast(c, "binary", kBinary, "Pow", c.in(0), cast_to(c, c.in(1), base), c.out(0));
+  }
+  const core::Shape to = c.static_shape(c.out(0));
+  const ValueId power = c.temp(DType::kF32, to);
+  emit_broadcast(c, "binary", kBinary, "Pow", cast_to(c, c.in(0), DType::kF32),
+                 cast_to(c, c.in(1), DType::kF32), power);
+  const uint32_t n = narrow(int64_t(core::element_count(to)));
+  c.emit("cast", {DType::kF32, base}, abi::CastParams{n}, {c.read(power), c.write(c.out(0))}, {n, 1, 1});
+}
 
 // Not(x) = x xor true.
 void lower_not(LowerContext& c) {
@@ -226,6 +316,8 @@ void lower_is_nan(LowerContext& c) {
 }
 
 void infer_where(InferContext& c) {
+  if (c.dtype(0) != DType::kBool) c.fail("the condition must be bool");
+  c.same_dtype(1, 2);
   SymShape shape = broadcast(c.shape(0), broadcast(c.shape(1), c.shape(2)));
   Fact fact;
   if (const auto condition = c.splat(0)) fact.splat = c.splat(*condition != 0 ? 1 : 2);
@@ -260,23 +352,38 @@ void lower_where(LowerContext& c) {
          {p.n, 1, 1});
 }
 
-void infer_cast(InferContext& c) {
-  const DType to = DType(c.attributes().integer("to", 0));
-  if (core::dtype_bits(to) == 0) c.fail("cannot cast to ONNX type " + std::to_string(int(to)));
+// Whether an integer survives a cast to an integer type; an open size fits any type that sizes are computed
+// in.
+bool fits(const Dim& dim, DType to) {
+  if (to == DType::kI64 || (to == DType::kI32 && !dim.is_constant())) return true;
+  if (!dim.is_constant()) return false;
+  const bool is_unsigned = to == DType::kU8 || to == DType::kU16 || to == DType::kU32 || to == DType::kU64;
+  const size_t bits = core::dtype_bits(to) - (is_unsigned ? 0 : 1);
+  const int64_t value = dim.value();
+  if (value < 0) return !is_unsigned && value >= -(int64_t(1) << bits);
+  return bits >= 63 || value < (int64_t(1) << bits);
+}
+
+Fact cast_fact(InferContext& c, DType to) {
   Fact fact = c.in(0).fact;
-  const bool keeps_integers = core::dtype_is_integer(to) || to == DType::kBool;
-  if (keeps_integers && core::dtype_is_integer(c.dtype(0)) && to != DType::kBool) {
-    fact.ints = c.ints(0);
-  } else if (to == c.dtype(0)) {
-    fact.ints = c.ints(0);
-  } else {
-    fact.ints.reset();
-    fact.affine.reset();
-  }
+  fact.ints = c.ints(0);
+  const bool same = to == c.dtype(0);
+  const bool integer = core::dtype_is_integer(to) && core::dtype_is_integer(c.dtype(0));
+  const bool fitting = fact.ints && std::all_of(fact.ints->begin(), fact.ints->end(),
+                                                [&](const Dim& dim) { return fits(dim, to); });
+  if (!same && !(integer && fitting)) fact.ints.reset();
+  if (!same && !(integer && (to == DType::kI64 || to == DType::kI32))) fact.affine.reset();
   if (to != DType::kBool) fact.at_most_zero.reset();
   if (fact.splat && to == DType::kBool) fact.splat = *fact.splat != 0 ? 1.0 : 0.0;
   if (fact.splat && core::dtype_is_integer(to)) fact.splat = std::trunc(*fact.splat);
-  c.set(0, to, c.shape(0), std::move(fact));
+  if (fact.splat && core::dtype_is_integer(to) && !fits(Dim(int64_t(*fact.splat)), to)) fact.splat.reset();
+  return fact;
+}
+
+void infer_cast(InferContext& c) {
+  const DType to = DType(c.attributes().integer("to", 0));
+  if (core::dtype_bits(to) == 0) c.fail("cannot cast to ONNX type " + std::to_string(int(to)));
+  c.set(0, to, c.shape(0), cast_fact(c, to));
 }
 
 void lower_cast(LowerContext& c) {
@@ -292,13 +399,15 @@ void infer_cast_like(InferContext& c) { c.set(0, c.dtype(1), c.shape(0)); }
 
 void register_elementwise(OpRegistry& registry) {
   for (const Row& row : kUnary) {
-    if (row.name == "Identity" || row.name == "Clip") continue;
+    if (row.name == "Identity" || row.name == "Clip" || row.name == "QuickGelu") continue;
     const bool own = row.name == "GeluTanh" || row.name == "Silu";
     registry.add({std::string(row.name), own ? "vulcap" : "", infer_unary, lower_unary});
   }
   registry.add({"QuickGelu", "com.microsoft", infer_unary, lower_unary});
-  registry.add({"Clip", "", infer_unary, lower_clip});
+  registry.add({"Clip", "", infer_clip, lower_clip});
   for (const Row& row : kBinary) registry.add({std::string(row.name), "", infer_binary, lower_binary});
+  for (const char* name : {"Min", "Max", "Sum"}) registry.add({name, "", infer_variadic, lower_variadic});
+  registry.add({"Pow", "", infer_binary, lower_pow});
   for (const Row& row : kCompare) registry.add({std::string(row.name), "", infer_compare, lower_compare});
   for (const Row& row : kLogic) registry.add({std::string(row.name), "", infer_logic, lower_logic});
   registry.add({"Not", "", infer_bool, lower_not});

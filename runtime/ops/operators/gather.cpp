@@ -1,4 +1,6 @@
 // Gather-13: rows of a table by index.
+#include <algorithm>
+
 #include "runtime/ops/shape_rules.h"
 
 namespace vulcap::ops {
@@ -8,6 +10,8 @@ void infer_gather(InferContext& c) {
   const SymShape& data = c.shape(0);
   const SymShape& index = c.shape(1);
   const size_t axis = c.axis(c.attributes().integer("axis", 0), data.size());
+  if (c.dtype(1) != DType::kI64 && c.dtype(1) != DType::kI32) c.fail("indices must be int32 or int64");
+  if (data[axis] == Dim(0) && !(core::product(index) == Dim(0))) c.fail("an index into an axis of size 0");
   SymShape to(data.begin(), data.begin() + int64_t(axis));
   to.insert(to.end(), index.begin(), index.end());
   to.insert(to.end(), data.begin() + int64_t(axis) + 1, data.end());
@@ -39,7 +43,8 @@ void lower_gather(LowerContext& c) {
   const uint64_t row_bytes = core::dtype_bytes(c.dtype(0), size_t(inner));
   // A table too large for one binding is read in parts; each call writes the rows it holds.
   uint64_t rows = uint64_t(data[axis]);
-  if (outer == 1 && row_bytes > 0) rows = std::min<uint64_t>(rows, c.limits().max_binding_bytes / row_bytes);
+  if (outer == 1 && row_bytes > 0)
+    rows = std::min<uint64_t>(rows, std::max<uint64_t>(1, c.limits().max_binding_bytes / row_bytes));
   for (uint64_t begin = 0; begin < uint64_t(data[axis]); begin += rows) {
     const uint64_t end = std::min<uint64_t>(begin + rows, uint64_t(data[axis]));
     abi::GatherParams p{narrow(outer * count * inner),

@@ -80,7 +80,11 @@ void infer_gemm(InferContext& c) {
   const bool trans_b = c.attributes().integer("transB", 0) != 0;
   if (!(a[trans_a ? 0 : 1] == b[trans_b ? 1 : 0]))
     c.fail("inner dims differ: " + core::shape_text(a) + " x " + core::shape_text(b));
-  c.set(0, c.dtype(0), {a[trans_a ? 1 : 0], b[trans_b ? 0 : 1]});
+  SymShape to{a[trans_a ? 1 : 0], b[trans_b ? 0 : 1]};
+  if (c.has(2) && !(broadcast(c.shape(2), to) == to)) {
+    c.fail("the addend " + core::shape_text(c.shape(2)) + " does not broadcast to " + core::shape_text(to));
+  }
+  c.set(0, c.dtype(0), std::move(to));
 }
 
 ValueId transposed(LowerContext& c, ValueId matrix) {

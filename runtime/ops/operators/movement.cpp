@@ -24,6 +24,7 @@ void infer_transpose(InferContext& c) {
     c.fail("perm has " + std::to_string(perm.size()) + " entries for rank " + std::to_string(from.size()));
   SymShape to;
   for (int64_t axis : perm) {
+    if (axis < 0) c.fail("perm has the negative entry " + std::to_string(axis));
     const size_t at = c.axis(axis, from.size());
     if (seen[at]) c.fail("perm names axis " + std::to_string(at) + " twice");
     seen[at] = true;
@@ -50,18 +51,20 @@ void lower_transpose(LowerContext& c) {
 }
 
 // ---- Expand, Tile ----
+std::optional<graph::AffineIndex> expanded(const InferContext& c,
+                                           const std::optional<graph::AffineIndex>& form, size_t rank) {
+  if (!form) return std::nullopt;
+  graph::AffineIndex result = broadcastable(*form, c.shape(0));
+  result.coefficients.insert(result.coefficients.begin(), rank - c.rank(0), 0);
+  return result;
+}
+
 void infer_expand(InferContext& c) {
   SymShape to = broadcast(c.shape(0), c.need_ints(1));
   Fact fact;
   fact.splat = c.splat(0);
-  if (auto affine = c.in(0).fact.at_most_zero) {
-    affine->coefficients.insert(affine->coefficients.begin(), to.size() - c.rank(0), 0);
-    fact.at_most_zero = affine;
-  }
-  if (auto affine = c.in(0).fact.affine) {
-    affine->coefficients.insert(affine->coefficients.begin(), to.size() - c.rank(0), 0);
-    fact.affine = affine;
-  }
+  fact.at_most_zero = expanded(c, c.in(0).fact.at_most_zero, to.size());
+  fact.affine = expanded(c, c.in(0).fact.affine, to.size());
   c.set(0, c.dtype(0), std::move(to), std::move(fact));
 }
 
@@ -109,12 +112,13 @@ Dim clamp_bound(InferContext& c, Dim bound, const Dim& size) {
     if (bound.value() < -(int64_t(1) << 31)) return Dim(0);
     bound = bound + size;
     if (bound.is_constant()) return Dim(std::max<int64_t>(bound.value(), 0));
+    if (!bound.provably_nonnegative()) c.undecided("the bound " + bound.text() + " may be negative");
   }
   if (bound.is_constant() && bound.value() >= (int64_t(1) << 31) - 1) return size;
   if ((size - bound).provably_nonnegative()) return bound;
   if ((bound - size).provably_nonnegative()) return size;
   if (!bound.provably_nonnegative())
-    c.fail("cannot tell whether the bound " + bound.text() + " is inside a dim of size " + size.text());
+    c.undecided("the bound " + bound.text() + " may be outside a dim of size " + size.text());
   // A table of all positions is read at $past: right as long as the sequence stays inside the table.
   c.assume_nonnegative(size - bound);
   return bound;
@@ -244,6 +248,7 @@ void infer_concat(InferContext& c) {
   for (size_t i = 1; i < c.inputs(); ++i) {
     const SymShape& shape = c.shape(i);
     if (shape.size() != to.size()) c.fail("operands differ in rank");
+    c.same_dtype(0, i);
     for (size_t k = 0; k < to.size(); ++k) {
       if (k != axis && !(shape[k] == to[k]))
         c.fail("operands differ in dim " + std::to_string(k) + ": " + core::shape_text(to) + " and " +

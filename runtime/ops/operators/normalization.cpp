@@ -8,8 +8,24 @@ namespace {
 void infer_same(InferContext& c) { c.set(0, c.dtype(0), c.shape(0)); }
 
 void infer_layer_norm(InferContext& c) {
-  if (c.outputs() > 1 && (c.node().outputs[1] != graph::kNoValue))
+  if (c.outputs() > 1 && (c.node().outputs[1] != graph::kNoValue)) {
     c.fail("the mean and deviation outputs are not supported");
+  }
+  const SymShape& shape = c.shape(0);
+  const size_t axis = c.axis(c.attributes().integer("axis", -1), shape.size());
+  const Dim columns = core::product(shape, axis);
+  for (size_t i = 1; i < c.inputs(); ++i) {
+    if (!c.has(i)) continue;
+    c.same_dtype(0, i);
+    if (!(core::product(c.shape(i)) == columns)) {
+      c.fail("scale or bias " + core::shape_text(c.shape(i)) + " does not fit " + core::shape_text(shape));
+    }
+  }
+  infer_same(c);
+}
+
+void infer_softmax(InferContext& c) {
+  if (c.rank(0) > 0) c.axis(c.attributes().integer("axis", -1), c.rank(0));
   infer_same(c);
 }
 
@@ -65,8 +81,8 @@ void lower_softmax(LowerContext& c) {
 
 void register_normalization(OpRegistry& registry) {
   registry.add({"LayerNormalization", "", infer_layer_norm, lower_layer_norm});
-  registry.add({"Softmax", "", infer_same, lower_softmax});
-  registry.add({"LogSoftmax", "", infer_same, lower_softmax});
+  registry.add({"Softmax", "", infer_softmax, lower_softmax});
+  registry.add({"LogSoftmax", "", infer_softmax, lower_softmax});
 }
 
 }  // namespace vulcap::ops

@@ -33,6 +33,7 @@ std::optional<std::vector<Dim>> reduced_ints(InferContext& c) {
   const auto ints = c.ints(0);
   if (!ints || c.rank(0) != 1 || (c.node().op != "ReduceProd" && c.node().op != "ReduceSum"))
     return std::nullopt;
+  if (!reduced_axes(c)[0]) return ints;
   const bool sum = c.node().op == "ReduceSum";
   Dim total(sum ? 0 : 1);
   for (const Dim& dim : *ints) total = sum ? total + dim : total * dim;
