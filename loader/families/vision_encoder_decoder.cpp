@@ -18,6 +18,7 @@
 #include "loader/tokenizer/stream_decoder.h"
 #include "loader/tokenizer/tokenizer.h"
 #include "runtime/core/error.h"
+#include "runtime/core/half.h"
 #include "runtime/generate/generate.h"
 #include "runtime/ops/op_registry.h"
 #include "runtime/session/uncached_decoder.h"
@@ -94,6 +95,11 @@ class VisionEncoderDecoder : public Captioner {
     encoder_ =
         std::make_unique<session::Session>(device_, onnx::load_graph(files.encoder.path), options.passes);
     describe("encoder", files.encoder);
+    const graph::Graph& encoder = encoder_->graph();
+    states_name_ = encoder.value(encoder.outputs.at(0)).name;
+    for (graph::ValueId out : encoder.outputs) {
+      if (encoder.value(out).name == "last_hidden_state") states_name_ = "last_hidden_state";
+    }
     if (options.encoder_only) return;
     // A decoder that takes a past also answers for the first token: its past is then empty.
     const auto& with_past = files.decoder_merged ? files.decoder_merged : files.decoder_with_past;
@@ -152,6 +158,7 @@ class VisionEncoderDecoder : public Captioner {
   int64_t positions_ = 0;  // of the decoder's position table; 0: not told
   std::unique_ptr<session::Session> encoder_;
   session::Program* encoder_program_ = nullptr;
+  std::string states_name_;  // the encoder's output that the decoder reads
   std::unique_ptr<session::Decoder> decoder_;
   std::function<void()> uncached_;  // replaces decoder_ by one without cache; empty when it has none already
   std::vector<std::string> remarks_;
@@ -183,17 +190,26 @@ class VisionEncoderDecoder::Steps : public generate::StepModel {
   bool first_ = true;
 };
 
+// f32[1, channels, height, width], or f16 where the graph takes that.
+core::Tensor pixel_tensor(const image::PixelValues& pixels, core::DType dtype) {
+  const core::Shape shape{1, pixels.channels, pixels.height, pixels.width};
+  if (dtype != core::DType::kF16) {
+    return {core::DType::kF32, shape, std::as_bytes(std::span(pixels.data)), nullptr, false};
+  }
+  core::Tensor tensor(dtype, shape);
+  std::transform(pixels.data.begin(), pixels.data.end(), tensor.mutable_as<uint16_t>().begin(),
+                 core::float_to_half);
+  return tensor;
+}
+
 session::EncoderOutput VisionEncoderDecoder::prepare_encoder(const image::PixelValues& pixels) {
-  const graph::Graph& graph = encoder_->graph();
-  const std::string input = graph.value(graph.inputs.at(0)).name;
-  const core::Tensor tensor(core::DType::kF32, {1, pixels.channels, pixels.height, pixels.width},
-                            std::as_bytes(std::span(pixels.data)), nullptr, false);
-  encoder_program_ = &encoder_->prepare({{input, tensor}});
-  const std::string output = graph.value(graph.outputs.at(0)).name;
-  const plan::External& slot = encoder_program_->plan().externals[encoder_program_->plan().external(output)];
+  const graph::Value& input = encoder_->graph().value(encoder_->graph().inputs.at(0));
+  encoder_program_ = &encoder_->prepare({{input.name, pixel_tensor(pixels, input.dtype)}});
+  const plan::External& slot =
+      encoder_program_->plan().externals[encoder_program_->plan().external(states_name_)];
   core::Shape shape;
   for (const core::Dim& dim : slot.shape) shape.push_back(dim.value());
-  return {encoder_program_->buffer(output), slot.dtype, std::move(shape)};
+  return {encoder_program_->buffer(states_name_), slot.dtype, std::move(shape)};
 }
 
 void VisionEncoderDecoder::prepare(const generate::GenerationConfig& config) {
