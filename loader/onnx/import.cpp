@@ -139,7 +139,7 @@ class GraphImporter {
     node.domain = domain;
     node.name = def.name.empty() && !def.outputs.empty() ? def.outputs[0] : def.name;
     for (const std::string& in : def.inputs) node.inputs.push_back(read(resolve(scope, prefix, in)));
-    for (const Attribute& attribute : def.attributes) set_attribute(node, attribute, scope, prefix);
+    for (const Attribute& attribute : def.attributes) set_attribute(node, attribute, prefix);
     modernise(node, version,
               [&](Tensor tensor) { return graph_.add_constant(node.name + "/operand", std::move(tensor)); });
     const size_t outputs = std::min(def.outputs.size(), node.is("Identity") ? size_t(1) : def.outputs.size());
@@ -170,12 +170,12 @@ class GraphImporter {
     return info == infos.end() ? "dtype not stated" : std::string(core::dtype_name(info->dtype));
   }
 
-  void set_attribute(Node& node, const Attribute& attribute, const Scope& scope, const std::string& prefix) {
+  void set_attribute(Node& node, const Attribute& attribute, const std::string& prefix) {
     std::visit(
         [&](const auto& value) {
           using T = std::decay_t<decltype(value)>;
           if constexpr (std::is_same_v<T, std::shared_ptr<GraphDef>>) {
-            set_subgraph(node, attribute.name, *value, scope, prefix);
+            set_subgraph(node, attribute.name, *value, prefix);
           } else if constexpr (!std::is_same_v<T, std::monostate>) {
             node.attributes.set(attribute.name, value);
           }
@@ -184,12 +184,10 @@ class GraphImporter {
   }
 
   // Captured values become further inputs of the node; the subgraph's captures name those inputs.
-  void set_subgraph(Node& node, const std::string& name, const GraphDef& def, const Scope& scope,
-                    const std::string& prefix) {
+  void set_subgraph(Node& node, const std::string& name, const GraphDef& def, const std::string& prefix) {
     if (!prefix.empty())
       throw Error(ErrorCode::kInvalidModel,
                   "a subgraph inside a function is not supported (node '" + node.name + "')");
-    (void)scope;
     GraphImporter importer(model_, report_, this);
     Graph sub = importer.run(def);
     for (auto& [id, input] : sub.captures) {
