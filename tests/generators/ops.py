@@ -1,5 +1,6 @@
 """Writes tests/golden/ops/<name>.onnx for each row of rows.txt: the one-node model, its inputs as the unused initializers
-"given/<input>" and, for rows that are not refused, ONNX Runtime's answers as "expected/<output>".
+"given/<input>" and, for rows that are not refused, ONNX Runtime's answers as "expected/<output>". Values follow from the
+row's name, so a new row leaves the files of the others as they are.
 
 usage: python3 tests/generators/ops.py [golden folder]      needs numpy, onnx, onnxruntime
 """
@@ -7,6 +8,7 @@ usage: python3 tests/generators/ops.py [golden folder]      needs numpy, onnx, o
 import pathlib
 import re
 import sys
+import zlib
 
 import numpy as np
 import onnx
@@ -62,12 +64,15 @@ def parse_rows(path):
         head, operands = line.removeprefix("! ").split(" | ")
         name, *attributes = head.split(" ")
         seen[name] = seen.get(name, 0) + 1
+        operator, opset = name.rsplit("-", 1)
+        domain, _, op = operator.rpartition(".")
         yield {
             "line": line,
             "name": f"{name}_{seen[name]}",
             "refused": refused,
-            "op": name.rsplit("-", 1)[0],
-            "opset": int(name.rsplit("-", 1)[1]),
+            "op": op,
+            "domain": domain,
+            "opset": int(opset),
             "attributes": dict(a.split("=", 1) for a in attributes),
             "operands": operands.split(", "),
         }
@@ -91,33 +96,38 @@ def build(row, rng):
         else:
             given[name] = values
             inputs.append(helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(values.dtype), shape))
-    node = helper.make_node(row["op"], names, outputs, name="node", **attributes)
+    node = helper.make_node(row["op"], names, outputs, name="node", domain=row["domain"], **attributes)
     declared = [helper.make_empty_tensor_value_info(y) for y in outputs]
     graph = helper.make_graph([node], row["name"], inputs, declared, initializers)
-    opset = max(row["opset"], 7)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    opsets = [helper.make_opsetid("", 21 if row["domain"] else max(row["opset"], 7))]
+    if row["domain"]:
+        opsets.append(helper.make_opsetid(row["domain"], row["opset"]))
+    model = helper.make_model(graph, opset_imports=opsets)
     model.ir_version = 7
     return model, given, outputs
 
 
 def run(model, given):
     inferred = onnx.shape_inference.infer_shapes(model)
-    if any(o.type.WhichOneof("value") is None for o in inferred.graph.output):
+    if any(o.type.WhichOneof("value") is None for o in inferred.graph.output) and not model.graph.node[0].domain:
         raise RuntimeError("the types of the outputs are not known")
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(inferred.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return session.run(None, given), inferred
+    results = session.run(None, given)
+    for output, result in zip(inferred.graph.output, results):
+        if output.type.WhichOneof("value") is None:
+            output.type.tensor_type.elem_type = helper.np_dtype_to_tensor_dtype(np.asarray(result).dtype)
+    return results, inferred
 
 
 def main():
     folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).parents[1] / "golden" / "ops"
-    for old in folder.glob("*.onnx"):
-        old.unlink()
+    stale = set(folder.glob("*.onnx"))
     failed = 0
-    for index, row in enumerate(parse_rows(folder / "rows.txt")):
-        model, given, outputs = build(row, np.random.default_rng(index))
+    for row in parse_rows(folder / "rows.txt"):
+        model, given, outputs = build(row, np.random.default_rng(zlib.crc32(row["name"].encode())))
         try:
             results, final = run(model, given)
         except Exception as error:  # a refusal of ONNX Runtime in whatever form
@@ -135,6 +145,9 @@ def main():
         for name, values in zip(outputs, results):
             final.graph.initializer.append(numpy_helper.from_array(np.asarray(values), "expected/" + name))
         onnx.save(final, folder / (row["name"] + ".onnx"))
+        stale.discard(folder / (row["name"] + ".onnx"))
+    for old in stale:
+        old.unlink()
     return failed != 0
 
 

@@ -88,7 +88,7 @@ std::vector<OpRow> rows(bool refused) {
 
 std::string test_name(const testing::TestParamInfo<OpRow>& info) {
   std::string name = info.param.name;
-  std::replace(name.begin(), name.end(), '-', '_');
+  std::replace_if(name.begin(), name.end(), [](char c) { return c == '-' || c == '.'; }, '_');
   return name;
 }
 
