@@ -7,6 +7,7 @@
 #include "loader/onnx/modernise.h"
 #include "runtime/core/error.h"
 #include "runtime/ops/op_registry.h"
+#include "runtime/passes/specialise.h"
 
 namespace vulcap::onnx {
 namespace {
@@ -64,6 +65,7 @@ class GraphImporter {
   static Value declared(const ValueInfo& info) {
     Value value;
     value.dtype = info.dtype;
+    value.is_sequence = info.is_sequence;
     if (!info.has_shape) return value;
     value.shape.emplace();
     for (size_t i = 0; i < info.shape.size(); ++i) {
@@ -153,7 +155,7 @@ class GraphImporter {
   }
 
   void require_support(const Node& node, int64_t version, const std::string& first_input) {
-    if (node.is("If") || ops::op_registry().find(node.domain, node.op) != nullptr) return;
+    if (passes::is_resolved_by_specialise(node) || ops::op_registry().find(node.domain, node.op) != nullptr) return;
     Missing& missing = report_.operators[(node.domain.empty() ? "ai.onnx" : node.domain) + "::" + node.op];
     if (missing.count++ == 0) missing = {std::to_string(version), dtype_of(first_input), node.name, 1};
   }

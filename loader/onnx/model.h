@@ -33,9 +33,11 @@ struct Attribute {
 // A number, or a symbol; "" where the size is unknown.
 using Dim = std::variant<int64_t, std::string>;
 
-// dtype kUndefined and has_shape false for sequences, maps and optionals, and where the file says nothing.
+// Of a sequence: dtype and shape of its elements. dtype kUndefined and has_shape false for maps and optionals, and
+// where the file says nothing.
 struct ValueInfo {
   std::string name;
+  bool is_sequence = false;
   core::DType dtype = core::DType::kUndefined;
   bool has_shape = false;
   std::vector<Dim> shape;

@@ -62,16 +62,25 @@ void read_tensor_type(WireReader reader, ValueInfo& info) {
   }
 }
 
+void read_type(WireReader reader, ValueInfo& info, bool element = false) {
+  while (reader.next()) {
+    if (reader.field() == proto::TypeProto::kTensorTypeFieldNumber) read_tensor_type(reader.message(), info);
+    if (reader.field() != proto::TypeProto::kSequenceTypeFieldNumber || element) continue;
+    info.is_sequence = true;
+    WireReader sequence = reader.message();
+    while (sequence.next()) {
+      if (sequence.field() == proto::TypeProto_Sequence::kElemTypeFieldNumber)
+        read_type(sequence.message(), info, true);
+    }
+  }
+}
+
 ValueInfo read_value_info(WireReader reader) {
   ValueInfo info;
   try {
     while (reader.next()) {
       if (reader.field() == proto::ValueInfoProto::kNameFieldNumber) info.name = reader.text();
-      if (reader.field() != proto::ValueInfoProto::kTypeFieldNumber) continue;
-      WireReader type = reader.message();
-      while (type.next()) {
-        if (type.field() == proto::TypeProto::kTensorTypeFieldNumber) read_tensor_type(type.message(), info);
-      }
+      if (reader.field() == proto::ValueInfoProto::kTypeFieldNumber) read_type(reader.message(), info);
     }
     if (info.name.empty()) fail("has no name");
   } catch (core::Error& error) {

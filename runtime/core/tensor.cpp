@@ -1,6 +1,8 @@
 #include "runtime/core/tensor.h"
 
+#include <algorithm>
 #include <cassert>
+#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -99,6 +101,18 @@ Tensor Tensor::reshaped(Shape shape) const {
   assert(element_count(shape) == count_);
   other.shape_ = std::move(shape);
   return other;
+}
+
+Tensor to_half(const Tensor& tensor) {
+  constexpr float kLargestHalf = 65504.0f;
+  Tensor result(DType::kF16, tensor.shape());
+  const auto from = tensor.as<float>();
+  const auto to = result.mutable_as<uint16_t>();
+  for (size_t i = 0; i < to.size(); ++i) {
+    const float value = std::isfinite(from[i]) ? std::clamp(from[i], -kLargestHalf, kLargestHalf) : from[i];
+    to[i] = float_to_half(value);
+  }
+  return result;
 }
 
 }  // namespace vulcap::core

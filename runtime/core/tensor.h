@@ -40,6 +40,8 @@ class Tensor {
   // Only for owned tensors.
   std::span<std::byte> mutable_bytes();
   bool file_backed() const { return file_backed_; }
+  // Whether no other tensor shares these bytes.
+  bool sole_owner() const { return owner_.use_count() <= 1; }
 
   template <typename T>
   std::span<const T> as() const {
@@ -66,6 +68,9 @@ class Tensor {
   std::span<const std::byte> view_;
   bool file_backed_ = false;
 };
+
+// The numbers of an f32 tensor rounded to f16; finite ones that f16 lacks become its largest.
+Tensor to_half(const Tensor& tensor);
 
 template <typename T>
 Tensor Tensor::from(DType dtype, Shape shape, const std::vector<T>& values) {

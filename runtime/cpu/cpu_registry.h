@@ -11,6 +11,7 @@
 #include "runtime/core/thread_pool.h"
 #include "runtime/cpu/packed_matrix.h"
 #include "runtime/ops/kernel_call.h"
+#include "shaders/abi.h"
 
 namespace vulcap::cpu {
 

@@ -65,6 +65,7 @@ struct Value {
   std::optional<SymShape> shape;
   std::optional<core::Tensor> constant;
   Fact fact;
+  bool is_sequence = false;  // dtype and shape are those declared for the elements
   // > 0: axis 2 of this [batch, heads, length, width] value is stored with room for so many positions
   // (key/value cache).
   int64_t capacity = 0;

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "runtime/core/dtype.h"
-#include "shaders/abi.h"
 
 namespace vulcap::ops {
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "runtime/ops/kernel_call.h"
+#include "shaders/abi.h"
 
 namespace vulcap::ops {
 

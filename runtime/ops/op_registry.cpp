@@ -1,5 +1,7 @@
 #include "runtime/ops/op_registry.h"
 
+#include "runtime/ops/shape_rules.h"
+
 namespace vulcap::ops {
 
 using core::Error;
@@ -42,7 +44,7 @@ std::optional<std::vector<Dim>> InferContext::ints(size_t i) const {
 
 std::vector<Dim> InferContext::need_ints(size_t i) const {
   auto result = ints(i);
-  if (!result) fail("input '" + in(i).name + "' must be known before the run but depends on data");
+  if (!result) throw NeedsValue(i, "input '" + in(i).name + "' must be known before the run but depends on data");
   return *result;
 }
 
@@ -53,6 +55,17 @@ std::vector<int64_t> InferContext::need_constants(size_t i) const {
     result.push_back(dim.value());
   }
   return result;
+}
+
+core::Tensor InferContext::need_tensor(size_t i) const {
+  const Value& value = in(i);
+  if (value.constant) return *value.constant;
+  const auto known = value.shape && core::is_static(*value.shape) ? ints(i) : std::nullopt;
+  if (!known || !core::is_static(*known))
+    throw NeedsValue(i, "input '" + value.name + "' must be known before the run but depends on data");
+  core::Shape shape;
+  for (const Dim& dim : *value.shape) shape.push_back(dim.value());
+  return integers_tensor(value.dtype, std::move(shape), *known);
 }
 
 std::optional<double> InferContext::splat(size_t i) const {
@@ -80,6 +93,12 @@ void InferContext::set(size_t output, DType dtype, SymShape shape, Fact fact) {
   value.dtype = dtype;
   value.shape = std::move(shape);
   value.fact = std::move(fact);
+}
+
+void InferContext::set_constant(size_t output, core::Tensor tensor) {
+  set(output, tensor.dtype(), SymShape(tensor.shape().begin(), tensor.shape().end()));
+  if (output < node_.outputs.size() && node_.outputs[output] != graph::kNoValue)
+    graph_.value(node_.outputs[output]).constant = std::move(tensor);
 }
 
 void InferContext::same_dtype(size_t i, size_t j) const {

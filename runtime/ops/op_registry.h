@@ -29,6 +29,18 @@ using graph::ValueId;
 // Positions already in the key/value cache: the one symbol that kernels read at run time (state[0]).
 inline constexpr std::string_view kPastSymbol = "$past";
 
+// Thrown by a shape rule for an operand whose elements it must know but that depends on data: whoever runs the
+// graph computes the operand and asks again with its value bound.
+class NeedsValue : public core::Error {
+ public:
+  NeedsValue(size_t operand, std::string message)
+      : core::Error(core::ErrorCode::kInvalidModel, std::move(message)), operand_(operand) {}
+  size_t operand() const { return operand_; }
+
+ private:
+  size_t operand_;
+};
+
 // Operands of one node for its shape rule. A rule sets dtype, shape and, where it can, a fact for every
 // output.
 class InferContext {
@@ -47,15 +59,19 @@ class InferContext {
   size_t rank(size_t i) const { return shape(i).size(); }
   // Elements of an integer operand as dimensions, when they are known.
   std::optional<std::vector<Dim>> ints(size_t i) const;
-  // The same; throws naming the operand when they are not known or not all constant.
+  // The same; throw NeedsValue when they depend on data.
   std::vector<Dim> need_ints(size_t i) const;
   std::vector<int64_t> need_constants(size_t i) const;
+  // The content of an operand of any dtype; throws NeedsValue when it depends on data.
+  core::Tensor need_tensor(size_t i) const;
   // The number that every element of the operand equals, when that is known.
   std::optional<double> splat(size_t i) const;
   // Axis attribute or operand normalised to [0, rank); throws when it is outside.
   size_t axis(int64_t value, size_t rank) const;
 
   void set(size_t output, DType dtype, SymShape shape, Fact fact = {});
+  // For outputs whose size depends on data: the rule itself computes the content, nothing is left to run.
+  void set_constant(size_t output, core::Tensor tensor);
   // Goes on as if `form` were >= 0; recorded in Graph::guards.
   void assume_nonnegative(Dim form) { graph_.guards.push_back(std::move(form)); }
   // Throws unless both operands have one dtype.

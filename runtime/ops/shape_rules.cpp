@@ -1,6 +1,7 @@
 #include "runtime/ops/shape_rules.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace vulcap::ops {
 namespace {
@@ -64,6 +65,17 @@ std::vector<int64_t> broadcast_strides(const core::Shape& from, const core::Shap
     if (from[i] != 1) strides[to.size() - from.size() + i] = own[i];
   }
   return strides;
+}
+
+core::Tensor integers_tensor(DType dtype, const core::Shape& shape, const std::vector<Dim>& ints) {
+  core::Tensor tensor(dtype, shape);
+  auto bytes = tensor.mutable_bytes();
+  const size_t width = core::dtype_bits(dtype) / 8;
+  for (size_t i = 0; i < ints.size(); ++i) {
+    const int64_t value = ints[i].value();
+    std::memcpy(bytes.data() + i * width, &value, width);  // little-endian: the low bytes come first
+  }
+  return tensor;
 }
 
 uint32_t narrow(int64_t value) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "runtime/ops/op_registry.h"
+#include "shaders/abi.h"
 
 namespace vulcap::ops {
 
@@ -33,6 +34,9 @@ Iteration<Operands> collapse(const core::Shape& shape, std::array<std::vector<in
 
 // Strides of an operand of `from` read over `to` (0 where broadcast).
 std::vector<int64_t> broadcast_strides(const core::Shape& from, const core::Shape& to);
+
+// Constant dims as a tensor of integers or bools.
+core::Tensor integers_tensor(DType dtype, const core::Shape& shape, const std::vector<Dim>& ints);
 
 uint32_t narrow(int64_t value);  // throws Error(kInvalidModel) when it does not fit 32 bits
 

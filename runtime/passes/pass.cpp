@@ -18,7 +18,9 @@ const std::vector<Pass>& passes() {
 }
 
 void run_passes(graph::Graph& graph, const PassOptions& options) {
-  for (const Pass& pass : passes()) {
+  std::vector<Pass> list = passes();
+  if (options.half) list.push_back({"half_precision", half_precision});
+  for (const Pass& pass : list) {
     const auto& off = options.disabled;
     if (std::find(off.begin(), off.end(), pass.name) != off.end()) continue;
     const int changes = pass.run(graph);

@@ -20,6 +20,7 @@ const std::vector<Pass>& passes();
 
 struct PassOptions {
   std::vector<std::string> disabled;  // names of passes that are skipped
+  bool half = false;                  // run half_precision, the last pass
   // Called after each pass with its name and the number of changes.
   std::function<void(std::string_view, int, const graph::Graph&)> observer;
 };
@@ -34,5 +35,7 @@ int conv_to_linear(graph::Graph& graph);
 int fuse_linear(graph::Graph& graph);
 int append_in_place(graph::Graph& graph);
 int fuse_attention(graph::Graph& graph);
+// Not in the list: only where half precision is asked for.
+int half_precision(graph::Graph& graph);
 
 }  // namespace vulcap::passes

@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "runtime/core/error.h"
-#include "runtime/core/half.h"
-#include "runtime/ops/evaluate.h"
 #include "runtime/ops/op_registry.h"
+#include "runtime/passes/fold.h"
+#include "runtime/passes/sequences.h"
 
 namespace vulcap::passes {
 namespace {
@@ -24,60 +23,86 @@ using graph::Node;
 using graph::Value;
 using graph::ValueId;
 
-// A folded result larger than its inputs and than this many bytes stays a node.
-constexpr size_t kMaxFoldGrowth = size_t(1) << 20;
-
-Tensor integers_tensor(DType dtype, const core::Shape& shape, const std::vector<Dim>& ints) {
-  Tensor tensor(dtype, shape);
-  auto bytes = tensor.mutable_bytes();
-  const size_t width = core::dtype_bits(dtype) / 8;
-  for (size_t i = 0; i < ints.size(); ++i) {
-    const int64_t value = ints[i].value();
-    std::memcpy(bytes.data() + i * width, &value, width);  // little-endian: the low bytes come first
+Value bound_input(const Value& declared, const InputSpec& spec) {
+  Value value;
+  value.name = declared.name;
+  value.dtype = declared.dtype;
+  value.shape = spec.shape;
+  value.capacity = spec.capacity;
+  auto refuse = [&](const std::string& why) {
+    throw Error(ErrorCode::kInvalidModel,
+                "input '" + declared.name + "' of shape " + core::shape_text(spec.shape) + " " + why);
+  };
+  if (declared.shape) {
+    if (declared.shape->size() != spec.shape.size())
+      refuse("must have shape " + core::shape_text(*declared.shape));
+    for (size_t i = 0; i < spec.shape.size(); ++i) {
+      const Dim& want = (*declared.shape)[i];
+      if (want.is_constant() && !(want == spec.shape[i]))
+        refuse("must have shape " + core::shape_text(*declared.shape));
+    }
   }
-  return tensor;
-}
-
-std::optional<Tensor> scalar_tensor(DType dtype, double value) {
-  Tensor tensor(dtype, {});
-  auto bytes = tensor.mutable_bytes();
-  auto store = [&](auto typed) { std::memcpy(bytes.data(), &typed, sizeof typed); };
-  switch (dtype) {
-    case DType::kF32:
-      store(float(value));
-      break;
-    case DType::kF64:
-      store(value);
-      break;
-    case DType::kF16:
-      store(core::float_to_half(float(value)));
-      break;
-    case DType::kI64:
-      store(int64_t(value));
-      break;
-    case DType::kI32:
-      store(int32_t(value));
-      break;
-    case DType::kBool:
-      store(uint8_t(value != 0));
-      break;
-    default:
-      return std::nullopt;
+  if (spec.constant) {
+    if (spec.constant->dtype() != declared.dtype) {
+      refuse("holds " + std::string(core::dtype_name(spec.constant->dtype())) + ", not " +
+             std::string(core::dtype_name(declared.dtype)));
+    }
+    value.constant = spec.constant;
   }
-  return tensor;
+  return value;
 }
 
-bool element_wise(const Node& node) {
-  static constexpr std::array kNames = {
-      "Add",     "Sub", "Mul", "Div",  "Pow",  "Sqrt", "Neg",   "Cast",       "Where",
-      "Not",     "And", "Or",  "Less", "Min",  "Max",  "Equal", "IsNaN",      "LessOrEqual",
-      "Greater", "Exp", "Log", "Abs",  "Tanh", "Erf",  "Xor",   "Reciprocal", "GreaterOrEqual"};
-  return node.domain.empty() && std::find(kNames.begin(), kNames.end(), node.op) != kNames.end();
-}
+// Ends a walk: these values of the graph made so far must be known first.
+struct Question {
+  std::vector<ValueId> values;
+  const Node* control = nullptr;
+};
 
 class Specialiser {
  public:
-  explicit Specialiser(Graph& out) : out_(out) {}
+  // `known`: answers to the questions in their order; nullptr: no questions are asked.
+  Specialiser(Graph& out, const KnownValues* known)
+      : out_(out),
+        known_(known),
+        sequences_(out, {[this](ValueId id) { return constant_of(id); },
+                         [this](Node node, size_t outputs) { return add(std::move(node), outputs); }}) {}
+
+  // Values and inputs of `graph` bound to `inputs`; returns the map of its values.
+  std::vector<ValueId> bind_inputs(const Graph& graph, const std::map<std::string, InputSpec>& inputs) {
+    std::vector<ValueId> map(graph.values.size(), kNoValue);
+    for (ValueId input : graph.inputs) {
+      const Value& declared = graph.value(input);
+      map[size_t(input)] =
+          declared.is_sequence ? bind_sequence(declared, inputs) : bind_input(declared, declared.name, inputs);
+    }
+    return map;
+  }
+
+  // Two outputs may be one value, and an output may be an input: each keeps its own name.
+  void bind_outputs(const Graph& graph, const std::vector<ValueId>& map) {
+    for (ValueId out : graph.outputs) {
+      const std::string& name = graph.value(out).name;
+      const ValueId inner = map[size_t(out)];
+      if (sequences_.holds(inner)) {
+        const auto& list = sequences_.list(inner);
+        for (size_t i = 0; i < list.size(); ++i) add_output(list[i], element_name(name, i));
+      } else if (out_.value(inner).name != name) {
+        add_output(inner, name);
+      } else {
+        out_.outputs.push_back(inner);
+      }
+    }
+  }
+
+  void add_output(ValueId inner, const std::string& name) {
+    Node identity{"Identity", "", "output/" + name, {inner}, {}, {}};
+    Value value;
+    value.name = name;
+    identity.outputs = {out_.add_value(std::move(value))};
+    ops::infer_node(out_, identity);
+    out_.outputs.push_back(identity.outputs[0]);
+    out_.nodes.push_back(std::move(identity));
+  }
 
   // Copies the values and nodes of `from`; `map` holds what is already bound (inputs, captures).
   void walk(const Graph& from, std::vector<ValueId>& map) {
@@ -87,6 +112,8 @@ class Specialiser {
     for (const Node& node : from.nodes) {
       if (node.is("If")) {
         inline_branch(from, node, map);
+      } else if (node.is("Loop") || node.is("Scan")) {
+        take_control_outputs(node, map);
       } else {
         visit(from, node, map);
       }
@@ -94,18 +121,94 @@ class Specialiser {
   }
 
  private:
-  static ValueId mapped(const std::vector<ValueId>& map, ValueId id) {
-    return id == kNoValue ? kNoValue : map[size_t(id)];
+  ValueId mapped(const std::vector<ValueId>& map, ValueId id) const {
+    if (id == kNoValue) return kNoValue;
+    const auto answered = answered_.find(map[size_t(id)]);
+    return answered == answered_.end() ? map[size_t(id)] : answered->second;
+  }
+
+  ValueId bind_input(const Value& declared, const std::string& name,
+                     const std::map<std::string, InputSpec>& inputs) {
+    const auto spec = inputs.find(name);
+    if (spec == inputs.end()) throw Error(ErrorCode::kInvalidModel, "input '" + name + "' is missing");
+    Value value = bound_input(declared, spec->second);
+    value.name = name;
+    const ValueId id = out_.add_value(std::move(value));
+    if (!spec->second.constant) out_.inputs.push_back(id);
+    return id;
+  }
+
+  ValueId bind_sequence(const Value& declared, const std::map<std::string, InputSpec>& inputs) {
+    Sequences::List list;
+    while (inputs.count(element_name(declared.name, list.size())))
+      list.push_back(bind_input(declared, element_name(declared.name, list.size()), inputs));
+    return sequences_.make(declared.name, std::move(list));
+  }
+
+  Tensor constant_of(ValueId id) {
+    const Value& value = out_.value(id);
+    if (value.constant) return *value.constant;
+    if (known_ == nullptr)
+      throw Error(ErrorCode::kInvalidModel, "'" + value.name + "' must be known before the run");
+    return *out_.value(answer_for(id)).constant;
+  }
+
+  // A node on values of the new graph.
+  Sequences::List add(Node node, size_t outputs) {
+    for (size_t i = 0; i < outputs; ++i) {
+      Value value;
+      value.name = node.name + "/" + node.op + std::to_string(out_.values.size());
+      node.outputs.push_back(out_.add_value(std::move(value)));
+    }
+    Sequences::List results = node.outputs;
+    finish(std::move(node));
+    return results;
+  }
+
+  // The value as a constant; asks for it when the answer is not there yet.
+  ValueId answer_for(ValueId id) {
+    if (next_question_ == known_->size()) throw Question{{id}};
+    const ValueId constant = out_.add_constant(out_.value(id).name, known_->at(next_question_++).at(0));
+    answered_[id] = constant;
+    return constant;
+  }
+
+  void take_control_outputs(const Node& node, std::vector<ValueId>& map) {
+    if (known_ == nullptr)
+      throw Error(ErrorCode::kInvalidModel, "node '" + node.name + "' (" + node.op + ") is not supported here");
+    if (next_question_ == known_->size()) {
+      Question question{{}, &node};
+      for (ValueId in : node.inputs) {
+        if (in != kNoValue) question.values.push_back(mapped(map, in));
+      }
+      throw question;
+    }
+    const auto& outputs = known_->at(next_question_);
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      if (node.outputs[i] == kNoValue) continue;
+      Value value;
+      value.name = known_input(next_question_, i);
+      value.dtype = outputs.at(i).dtype();
+      value.shape = SymShape(outputs[i].shape().begin(), outputs[i].shape().end());
+      map[size_t(node.outputs[i])] = out_.add_value(std::move(value));
+      out_.inputs.push_back(map[size_t(node.outputs[i])]);
+    }
+    ++next_question_;
+  }
+
+  std::optional<double> known_condition(ValueId id) const {
+    const Value& condition = out_.value(id);
+    if (condition.constant && condition.constant->size() == 1) return condition.constant->at_f64(0);
+    return condition.fact.splat;
   }
 
   void inline_branch(const Graph& from, const Node& node, std::vector<ValueId>& map) {
-    const Value& condition = out_.value(mapped(map, node.inputs[0]));
-    std::optional<double> known = condition.fact.splat;
-    if (condition.constant && condition.constant->size() == 1) known = condition.constant->at_f64(0);
+    auto known = known_condition(mapped(map, node.inputs[0]));
+    if (!known && known_ != nullptr) known = known_condition(answer_for(mapped(map, node.inputs[0])));
     if (!known) {
       throw Error(ErrorCode::kInvalidModel, "node '" + node.name + "' (If): the condition '" +
                                                 from.value(node.inputs[0]).name +
-                                                "' depends on data, which is not supported");
+                                                "' depends on data, which is not supported here");
     }
     const graph::Attribute* attribute = node.attributes.find(*known != 0 ? "then_branch" : "else_branch");
     const auto* branch = attribute ? std::get_if<std::shared_ptr<const Graph>>(attribute) : nullptr;
@@ -124,6 +227,10 @@ class Specialiser {
   void visit(const Graph& from, const Node& node, std::vector<ValueId>& map) {
     Node copy = node;
     for (ValueId& in : copy.inputs) in = mapped(map, in);
+    if (sequences_.handles(copy)) {
+      map[size_t(node.outputs.at(0))] = sequences_.visit(copy);
+      return;
+    }
     for (ValueId& out : copy.outputs) {
       if (out == kNoValue) continue;
       Value value;
@@ -131,79 +238,26 @@ class Specialiser {
       map[size_t(out)] = out_.add_value(std::move(value));
       out = map[size_t(out)];
     }
-    ops::infer_node(out_, copy);
-    if (fold_sizes(copy) || fold_constants(copy)) return;
-    fold_splat(copy);
-    if (is_reshape(copy)) make_view(copy);
-    if (copy.is("Range")) make_iota(copy);
-    out_.nodes.push_back(std::move(copy));
+    finish(std::move(copy));
   }
 
-  // Integer results that shape arithmetic knows completely become constants.
-  bool fold_sizes(const Node& node) {
-    for (ValueId out : node.outputs) {
-      if (out == kNoValue) continue;
-      const Value& value = out_.value(out);
-      const auto& ints = value.fact.ints;
-      const bool known = ints && core::is_static(*ints) &&
-                         (core::dtype_is_integer(value.dtype) || value.dtype == DType::kBool);
-      if (!known) return false;
-    }
-    for (ValueId out : node.outputs) {
-      if (out == kNoValue) continue;
-      Value& value = out_.value(out);
-      core::Shape shape;
-      for (const Dim& dim : *value.shape) shape.push_back(dim.value());
-      value.constant = integers_tensor(value.dtype, shape, *value.fact.ints);
-    }
-    return true;
+  void finish(Node node) {
+    infer(node);
+    if (fold(out_, node)) return;
+    if (is_reshape(node)) make_view(node);
+    if (node.is("Range")) make_iota(node);
+    out_.nodes.push_back(std::move(node));
   }
 
-  bool fold_constants(const Node& node) {
-    size_t in_bytes = 0;
-    for (ValueId in : node.inputs) {
-      if (in == kNoValue) continue;
-      if (!out_.value(in).constant) return false;
-      in_bytes += out_.value(in).constant->bytes().size();
+  void infer(Node& node) {
+    for (;;) {
+      try {
+        return ops::infer_node(out_, node);
+      } catch (const ops::NeedsValue& need) {
+        if (known_ == nullptr) throw;
+        node.inputs.at(need.operand()) = answer_for(node.inputs.at(need.operand()));
+      }
     }
-    for (ValueId out : node.outputs) {
-      if (out == kNoValue) continue;
-      const Value& value = out_.value(out);
-      if (!core::is_static(*value.shape)) return false;
-      size_t count = 1;
-      for (const Dim& dim : *value.shape) count *= size_t(dim.value());
-      const size_t bytes = core::dtype_bytes(value.dtype, count);
-      if (bytes > kMaxFoldGrowth && bytes > in_bytes) return false;
-    }
-    const auto results = ops::evaluate(out_, node);
-    for (size_t i = 0; i < results.size(); ++i) {
-      if (node.outputs[i] != kNoValue) out_.value(node.outputs[i]).constant = results[i];
-    }
-    return true;
-  }
-
-  std::optional<double> splat_of(ValueId id) const {
-    const Value& value = out_.value(id);
-    if (value.fact.splat) return value.fact.splat;
-    if (value.constant && value.constant->size() == 1) return value.constant->at_f64(0);
-    return std::nullopt;
-  }
-
-  // An element-wise node over uniform operands is uniform: one element is computed.
-  void fold_splat(const Node& node) {
-    if (!element_wise(node) || out_.value(node.outputs[0]).fact.splat) return;
-    Graph one;
-    Node single = node;
-    for (ValueId& in : single.inputs) {
-      const auto splat = splat_of(in);
-      if (!splat) return;
-      auto tensor = scalar_tensor(out_.value(in).dtype, *splat);
-      if (!tensor) return;
-      in = one.add_constant("", std::move(*tensor));
-    }
-    single.outputs = {one.add_value({})};
-    ops::infer_node(one, single);
-    out_.value(node.outputs[0]).fact.splat = ops::evaluate(one, single)[0].at_f64(0);
   }
 
   static bool is_reshape(const Node& node) {
@@ -235,68 +289,51 @@ class Specialiser {
   }
 
   Graph& out_;
+  const KnownValues* known_;
+  size_t next_question_ = 0;
+  std::map<ValueId, ValueId> answered_;
+  Sequences sequences_;
 };
-
-Value bound_input(const Value& declared, const InputSpec& spec) {
-  Value value;
-  value.name = declared.name;
-  value.dtype = declared.dtype;
-  value.shape = spec.shape;
-  value.capacity = spec.capacity;
-  auto refuse = [&](const std::string& why) {
-    throw Error(ErrorCode::kInvalidModel,
-                "input '" + declared.name + "' of shape " + core::shape_text(spec.shape) + " " + why);
-  };
-  if (declared.shape) {
-    if (declared.shape->size() != spec.shape.size())
-      refuse("must have shape " + core::shape_text(*declared.shape));
-    for (size_t i = 0; i < spec.shape.size(); ++i) {
-      const Dim& want = (*declared.shape)[i];
-      if (want.is_constant() && !(want == spec.shape[i]))
-        refuse("must have shape " + core::shape_text(*declared.shape));
-    }
-  }
-  if (spec.constant) {
-    if (spec.constant->dtype() != declared.dtype) {
-      refuse("holds " + std::string(core::dtype_name(spec.constant->dtype())) + ", not " +
-             std::string(core::dtype_name(declared.dtype)));
-    }
-    value.constant = spec.constant;
-  }
-  return value;
-}
 
 }  // namespace
 
 Graph specialise(const Graph& graph, const std::map<std::string, InputSpec>& inputs) {
   Graph result;
-  std::vector<ValueId> map(graph.values.size(), kNoValue);
-  for (ValueId input : graph.inputs) {
-    const Value& declared = graph.value(input);
-    const auto spec = inputs.find(declared.name);
-    if (spec == inputs.end())
-      throw Error(ErrorCode::kInvalidModel, "input '" + declared.name + "' is missing");
-    map[size_t(input)] = result.add_value(bound_input(declared, spec->second));
-    if (!spec->second.constant) result.inputs.push_back(map[size_t(input)]);
-  }
-  Specialiser(result).walk(graph, map);
-  for (ValueId out : graph.outputs) {
-    const ValueId inner = map[size_t(out)];
-    // Two outputs may be one value, and an output may be an input: each keeps its own name.
-    if (result.value(inner).name != graph.value(out).name) {
-      Node identity{"Identity", "", "output/" + graph.value(out).name, {inner}, {}, {}};
-      Value value;
-      value.name = graph.value(out).name;
-      identity.outputs = {result.add_value(std::move(value))};
-      ops::infer_node(result, identity);
-      result.outputs.push_back(identity.outputs[0]);
-      result.nodes.push_back(std::move(identity));
-    } else {
-      result.outputs.push_back(inner);
-    }
-  }
+  Specialiser specialiser(result, nullptr);
+  std::vector<ValueId> map = specialiser.bind_inputs(graph, inputs);
+  specialiser.walk(graph, map);
+  specialiser.bind_outputs(graph, map);
   graph::remove_dead_nodes(result);
   return result;
+}
+
+bool is_resolved_by_specialise(const Node& node) {
+  static constexpr std::array kNames = {
+      "If",         "Loop",           "Scan",           "SequenceConstruct",  "SequenceEmpty",  "SequenceInsert",
+      "SequenceAt", "SequenceErase",  "SequenceLength", "ConcatFromSequence", "SplitToSequence"};
+  return node.domain.empty() && std::find(kNames.begin(), kNames.end(), node.op) != kNames.end();
+}
+
+std::string known_input(size_t question, size_t output) {
+  return "$known/" + std::to_string(question) + "/" + std::to_string(output);
+}
+
+Stage specialise_in_stages(const Graph& graph, const std::map<std::string, InputSpec>& inputs,
+                           const KnownValues& known) {
+  Stage stage;
+  Specialiser specialiser(stage.graph, &known);
+  std::vector<ValueId> map = specialiser.bind_inputs(graph, inputs);
+  try {
+    specialiser.walk(graph, map);
+    specialiser.bind_outputs(graph, map);
+  } catch (const Question& question) {
+    stage.complete = false;
+    stage.control = question.control;
+    for (size_t i = 0; i < question.values.size(); ++i)
+      specialiser.add_output(question.values[i], "$needed/" + std::to_string(i));
+  }
+  graph::remove_dead_nodes(stage.graph);
+  return stage;
 }
 
 core::SymShape bind_symbols(const core::SymShape& declared, const std::map<core::Symbol, int64_t>& values) {

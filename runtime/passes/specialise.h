@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "runtime/core/tensor.h"
 #include "runtime/graph/graph.h"
@@ -17,8 +18,31 @@ struct InputSpec {
 };
 
 // `inputs` names every input of `graph`; throws Error(kInvalidModel) when one is missing, has another rank
-// than declared or contradicts a declared constant dim, and when a node's shape rule refuses its operands.
+// than declared or contradicts a declared constant dim, and when a node's shape rule refuses its operands;
+// ops::NeedsValue when a size depends on data.
 graph::Graph specialise(const graph::Graph& graph, const std::map<std::string, InputSpec>& inputs);
+
+// Control flow and sequences have no shape rule of their own: specialise() replaces them.
+bool is_resolved_by_specialise(const graph::Node& node);
+
+// What runs gave so far, in the order in which specialise_in_stages asked.
+using KnownValues = std::vector<std::vector<core::Tensor>>;
+
+// The whole graph, or the part that must run first because sizes depend on its results.
+struct Stage {
+  graph::Graph graph;  // not complete: its outputs are the values asked for
+  bool complete = true;
+  // Loop or Scan whose present operands were asked for, in their order; the answer to give are the node's
+  // outputs. Points into the graph that was specialised. nullptr: the answer are the values themselves.
+  const graph::Node* control = nullptr;
+};
+
+// As specialise(), but where a size, a condition or a loop depends on data, the graph ends there. Whoever runs
+// it appends the answer to `known` and asks again. Answers to a Loop or Scan become inputs named
+// known_input(question, output).
+Stage specialise_in_stages(const graph::Graph& graph, const std::map<std::string, InputSpec>& inputs,
+                           const KnownValues& known);
+std::string known_input(size_t question, size_t output);
 
 // Binds symbols of declared shapes to `values`, for plans made before real inputs are known (vulcap inspect).
 core::SymShape bind_symbols(const core::SymShape& declared, const std::map<core::Symbol, int64_t>& values);

@@ -188,16 +188,17 @@ class Planner {
     if (inserted) {
       const Value& value = plan_.graph.value(id);
       plan_.constants.push_back(
-          {value.name, *value.constant, {nullptr, binding.layout, binding.n_begin, binding.n_end, kernel}});
+          {value.name, *value.constant, value.dtype, {nullptr, binding.layout, binding.n_begin, binding.n_end, kernel}});
     }
     return entry->second;
   }
 
   uint64_t constant_bytes(ValueId id, const LoweredBinding& binding) const {
     const core::Tensor& tensor = *plan_.graph.value(id).constant;
-    if (binding.n_end == 0) return tensor.bytes().size();
+    const uint64_t bytes = core::dtype_bytes(plan_.graph.value(id).dtype, tensor.size());
+    if (binding.n_end == 0) return bytes;
     const size_t split_axis = binding.layout == ops::WeightLayout::kMatmulKN ? 1 : 0;
-    return tensor.bytes().size() / uint64_t(tensor.shape()[split_axis]) * (binding.n_end - binding.n_begin);
+    return bytes / uint64_t(tensor.shape()[split_axis]) * (binding.n_end - binding.n_begin);
   }
 
   ops::Binding resolve(const LoweredBinding& binding, uint16_t kernel) {
@@ -280,7 +281,7 @@ std::string plan_text(const Plan& plan) {
   std::string text;
   for (size_t i = 0; i < plan.calls.size(); ++i) text += std::to_string(i) + ": " + call_text(plan, i) + "\n";
   uint64_t weights = 0;
-  for (const ConstantSlot& slot : plan.constants) weights += slot.tensor.bytes().size();
+  for (const ConstantSlot& slot : plan.constants) weights += core::dtype_bytes(slot.dtype, slot.tensor.size());
   uint64_t external = 0;
   for (const External& slot : plan.externals) external += slot.bytes;
   const auto host = std::count(plan.on_host.begin(), plan.on_host.end(), uint8_t(1));

@@ -24,6 +24,7 @@ struct External {
 struct ConstantSlot {
   std::string name;
   core::Tensor tensor;
+  core::DType dtype;      // as kernels read it: the tensor's own, or f16 for an f32 tensor
   WeightRequest request;  // request.tensor is set by whoever uploads
 };
 

@@ -4,21 +4,31 @@
 #include <array>
 
 #include "runtime/core/error.h"
+#include "runtime/core/mapped_file.h"
 
 namespace vulcap::session {
 
 std::shared_ptr<plan::Buffer> Device::weight(const plan::ConstantSlot& slot) {
   const Key key{slot.tensor.bytes().data(), slot.tensor.bytes().size(), slot.request.layout,
-                slot.request.n_begin, slot.request.n_end};
+                slot.request.n_begin, slot.request.n_end, slot.dtype};
   auto& [tensor, buffer] = weights_[key];
   if (buffer) return buffer;
   tensor = slot.tensor;
+  const core::Tensor stored = slot.dtype == tensor.dtype() ? tensor : core::to_half(tensor);
+  if (slot.dtype != tensor.dtype() && tensor.file_backed()) core::MappedFile::release_pages(tensor.bytes());
   plan::WeightRequest request = slot.request;
-  request.tensor = &tensor;
+  request.tensor = &stored;
   buffer = backend_->upload(request);
   const bool first_part = slot.request.n_begin == 0;
-  if (first_part) weight_bytes_ += tensor.bytes().size();
+  if (first_part) weight_bytes_ += stored.bytes().size();
   return buffer;
+}
+
+void Device::drop_unused_weights() {
+  std::erase_if(weights_, [](const auto& entry) {
+    const auto& [tensor, buffer] = entry.second;
+    return buffer.use_count() == 1 && tensor.sole_owner();
+  });
 }
 
 std::shared_ptr<plan::Buffer> Device::arena(uint64_t bytes) {

@@ -24,6 +24,8 @@ class Device {
   const std::function<void(const ops::KernelArgs&)>& host() const { return host_; }
   // The same tensor in the same layout is uploaded once.
   std::shared_ptr<plan::Buffer> weight(const plan::ConstantSlot& slot);
+  // Lets go of weights that neither a program nor a graph holds any more.
+  void drop_unused_weights();
   // One activation arena for programs that never run at the same time.
   std::shared_ptr<plan::Buffer> arena(uint64_t bytes);
   const std::shared_ptr<plan::Buffer>& state();
@@ -31,7 +33,7 @@ class Device {
   uint64_t weight_bytes() const { return weight_bytes_; }
 
  private:
-  using Key = std::tuple<const void*, size_t, ops::WeightLayout, uint64_t, uint64_t>;
+  using Key = std::tuple<const void*, size_t, ops::WeightLayout, uint64_t, uint64_t, core::DType>;
 
   std::shared_ptr<plan::Backend> backend_;
   std::function<void(const ops::KernelArgs&)> host_;

@@ -3,74 +3,184 @@
 #include <algorithm>
 
 #include "runtime/core/error.h"
-#include "runtime/passes/specialise.h"
+#include "runtime/passes/sequences.h"
+#include "runtime/session/control_flow.h"
 
 namespace vulcap::session {
 namespace {
 
-// Programs for so many different shapes are kept; then all are dropped.
-constexpr size_t kMaxPrograms = 64;
+using core::Error;
+using core::ErrorCode;
+using core::Tensor;
+
+// Stages for so many different shapes and values are kept; then all are dropped.
+constexpr size_t kMaxStages = 64;
+// Values up to this size are part of the key under which the program made for them is kept.
+constexpr size_t kMaxKeyBytes = 4096;
+
+bool is_graph_input(const graph::Graph& graph, graph::ValueId value) {
+  return std::find(graph.inputs.begin(), graph.inputs.end(), value) != graph.inputs.end();
+}
+
+void drop_unread_inputs(graph::Graph& graph) {
+  const graph::Uses uses(graph);
+  std::erase_if(graph.inputs, [&](graph::ValueId in) {
+    return uses.consumers[size_t(in)].empty() && uses.output_uses[size_t(in)] == 0;
+  });
+}
+
+// The graph inputs that the outputs of a stage only repeat; empty when one is computed.
+std::vector<std::string> repeated_inputs(const graph::Graph& graph) {
+  const graph::Uses uses(graph);
+  std::vector<std::string> names;
+  for (graph::ValueId out : graph.outputs) {
+    const graph::Node& node = graph.nodes.at(size_t(uses.producer[size_t(out)]));
+    if (!node.is("Identity") || !is_graph_input(graph, node.inputs[0])) return {};
+    names.push_back(graph.value(node.inputs[0]).name);
+  }
+  return names;
+}
 
 }  // namespace
 
 Session::Session(Device& device, graph::Graph graph, passes::PassOptions options)
     : device_(device), graph_(std::move(graph)), options_(std::move(options)) {}
 
-// Conditions of `If` are bound by value, everything else by shape.
-bool Session::chooses_branch(graph::ValueId input) const {
-  return std::any_of(graph_.nodes.begin(), graph_.nodes.end(),
-                     [&](const graph::Node& node) { return node.is("If") && node.inputs[0] == input; });
+std::map<std::string, passes::InputSpec> Session::specs_of(const NamedTensors& inputs,
+                                                           std::string& key) const {
+  std::map<std::string, passes::InputSpec> specs;
+  const auto add = [&](const std::string& name, core::DType dtype, const Tensor& tensor) {
+    if (tensor.dtype() != dtype) {
+      throw Error(ErrorCode::kInvalidModel, "input '" + name + "' must be " +
+                                                std::string(core::dtype_name(dtype)) + ", not " +
+                                                std::string(core::dtype_name(tensor.dtype())));
+    }
+    specs[name].shape = core::SymShape(tensor.shape().begin(), tensor.shape().end());
+    key += core::shape_text(tensor.shape());
+  };
+  for (graph::ValueId input : graph_.inputs) {
+    const graph::Value& value = graph_.value(input);
+    if (value.is_sequence) {
+      for (size_t i = 0; inputs.count(passes::element_name(value.name, i)); ++i) {
+        const std::string name = passes::element_name(value.name, i);
+        add(name, value.dtype, inputs.at(name));
+      }
+      key += ";";
+      continue;
+    }
+    const auto given = inputs.find(value.name);
+    if (given == inputs.end()) throw Error(ErrorCode::kInvalidModel, "input '" + value.name + "' is missing");
+    add(value.name, value.dtype, given->second);
+  }
+  return specs;
+}
+
+Session::Stage Session::make_stage(const std::map<std::string, passes::InputSpec>& specs,
+                                   const passes::KnownValues& known) {
+  passes::Stage made = passes::specialise_in_stages(graph_, specs, known);
+  Stage stage;
+  stage.complete = made.complete;
+  stage.control = made.control;
+  if (!made.complete) {
+    drop_unread_inputs(made.graph);
+    stage.needed = repeated_inputs(made.graph);
+    if (!stage.needed.empty() || made.graph.outputs.empty()) return stage;
+    for (graph::ValueId out : made.graph.outputs) stage.needed.push_back(made.graph.value(out).name);
+  }
+  passes::run_passes(made.graph, options_);
+  stage.program =
+      std::make_unique<Program>(device_, plan::make_plan(std::move(made.graph), device_.backend()));
+  return stage;
+}
+
+void Session::forget_programs() {
+  stages_.clear();
+  bodies_.clear();
+  device_.drop_unused_weights();
 }
 
 Program& Session::prepare(const NamedTensors& inputs) {
-  std::map<std::string, passes::InputSpec> specs;
   std::string key;
-  for (graph::ValueId input : graph_.inputs) {
-    const std::string& name = graph_.value(input).name;
-    const auto given = inputs.find(name);
-    if (given == inputs.end())
-      throw core::Error(core::ErrorCode::kInvalidModel, "input '" + name + "' is missing");
-    const core::Tensor& tensor = given->second;
-    if (tensor.dtype() != graph_.value(input).dtype) {
-      throw core::Error(core::ErrorCode::kInvalidModel,
-                        "input '" + name + "' must be " +
-                            std::string(core::dtype_name(graph_.value(input).dtype)) + ", not " +
-                            std::string(core::dtype_name(tensor.dtype())));
+  const auto specs = specs_of(inputs, key);
+  if (stages_.size() >= kMaxStages) forget_programs();
+  used_.clear();
+  NamedTensors given = inputs;
+  passes::KnownValues known;
+  for (;;) {
+    auto found = stages_.find(key);
+    if (found == stages_.end()) found = stages_.emplace(key, make_stage(specs, known)).first;
+    Stage& stage = found->second;
+    used_.push_back(&stage);
+    if (stage.program) {
+      for (const plan::External& slot : stage.program->plan().externals) {
+        if (slot.is_input) stage.program->write(slot.name, given.at(slot.name).bytes());
+      }
     }
-    passes::InputSpec spec;
-    spec.shape = core::SymShape(tensor.shape().begin(), tensor.shape().end());
-    key += core::shape_text(tensor.shape());
-    if (chooses_branch(input)) {
-      spec.constant = tensor;
-      key += "=" + std::to_string(tensor.size() > 0 ? tensor.at_i64(0) : 0);
+    if (stage.complete) return *stage.program;
+    answer(stage, given, known, key);
+  }
+}
+
+void Session::answer(Stage& stage, NamedTensors& inputs, passes::KnownValues& known, std::string& key) {
+  if (stage.program) stage.program->run();
+  std::vector<Tensor> values;
+  for (const std::string& name : stage.needed)
+    values.push_back(stage.program ? stage.program->read(name) : inputs.at(name));
+  if (stage.control != nullptr) {
+    values = run_control(*stage.control, values);
+    for (size_t i = 0; i < values.size(); ++i) {
+      inputs[passes::known_input(known.size(), i)] = values[i];
+      key += "|" + core::shape_text(values[i].shape());
     }
-    specs[name] = std::move(spec);
-  }
-  auto& program = programs_[key];
-  if (!program) {
-    graph::Graph specialised = passes::specialise(graph_, specs);
-    passes::run_passes(specialised, options_);
-    program = std::make_unique<Program>(device_, plan::make_plan(std::move(specialised), device_.backend()));
-    if (programs_.size() > kMaxPrograms) {
-      auto kept = std::move(program);
-      programs_.clear();
-      programs_[key] = std::move(kept);
+  } else {
+    const auto bytes = values.at(0).bytes();
+    key += "|" + core::shape_text(values[0].shape()) + "=";
+    if (bytes.size() <= kMaxKeyBytes) {
+      key.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    } else {
+      key += "unique " + std::to_string(unique_keys_++);
     }
   }
-  Program& ready = *programs_[key];
-  for (const plan::External& slot : ready.plan().externals) {
-    if (slot.is_input) ready.write(slot.name, inputs.at(slot.name).bytes());
+  known.push_back(std::move(values));
+}
+
+std::vector<Tensor> Session::run_control(const graph::Node& node, const std::vector<Tensor>& present) {
+  std::vector<Tensor> operands;  // one an input of the node, absent ones undefined
+  size_t next = 0;
+  for (graph::ValueId in : node.inputs) operands.push_back(in == graph::kNoValue ? Tensor() : present.at(next++));
+  try {
+    const graph::Attribute* attribute = node.attributes.find("body");
+    const auto* body = attribute ? std::get_if<std::shared_ptr<const graph::Graph>>(attribute) : nullptr;
+    if (body == nullptr) throw Error(ErrorCode::kInvalidModel, "the body is missing");
+    auto& session = bodies_[body->get()];
+    if (!session) session = std::make_unique<Session>(device_, closed_body(**body, operands), options_);
+    const Body runnable{*session, (*body)->inputs.size()};
+    return node.op == "Loop" ? run_loop(runnable, node, operands) : run_scan(runnable, node, operands);
+  } catch (Error& error) {
+    error.add_context("node '" + node.name + "' (" + node.op + ")");
+    throw;
   }
-  return ready;
 }
 
 NamedTensors Session::run(const NamedTensors& inputs) {
   Program& program = prepare(inputs);
   program.run();
   NamedTensors outputs;
-  for (graph::ValueId out : graph_.outputs)
-    outputs[graph_.value(out).name] = program.read(graph_.value(out).name);
+  for (const plan::External& slot : program.plan().externals) {
+    if (slot.is_output) outputs[slot.name] = program.read(slot.name);
+  }
   return outputs;
+}
+
+std::vector<const plan::Plan*> Session::plans() const {
+  std::vector<const plan::Plan*> plans;
+  for (const Stage* stage : used_) {
+    if (stage->program) plans.push_back(&stage->program->plan());
+  }
+  for (const auto& [graph, body] : bodies_) {
+    for (const plan::Plan* plan : body->plans()) plans.push_back(plan);
+  }
+  return plans;
 }
 
 }  // namespace vulcap::session

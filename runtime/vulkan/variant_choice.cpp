@@ -5,6 +5,7 @@
 #include <span>
 
 #include "runtime/vulkan/merge_axes.h"
+#include "shaders/abi.h"
 
 namespace vulcap::vulkan {
 namespace {

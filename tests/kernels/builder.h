@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "shaders/abi.h"
 #include "tests/kernels/cases.h"
 #include "tests/kernels/row.h"
 

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "runtime/ops/kernels/element.h"
+#include "shaders/abi.h"
 #include "tests/kernels/builder.h"
 
 namespace vulcap::testing {

@@ -11,6 +11,7 @@
 #include "runtime/cpu/backend.h"
 #include "runtime/cpu/simd_targets.h"
 #include "runtime/ops/kernels/element.h"
+#include "shaders/abi.h"
 #include "tests/kernels/builder.h"
 #include "tests/kernels/cases.h"
 

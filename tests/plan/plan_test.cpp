@@ -13,6 +13,7 @@
 #include "runtime/passes/pass.h"
 #include "runtime/passes/specialise.h"
 #include "runtime/plan/arena.h"
+#include "shaders/abi.h"
 
 namespace vulcap::plan {
 namespace {

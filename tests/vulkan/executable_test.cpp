@@ -5,6 +5,7 @@
 #include <random>
 
 #include "runtime/core/error.h"
+#include "shaders/abi.h"
 #include "tests/kernels/cases.h"
 #include "tests/vulkan/vulkan_device.h"
 

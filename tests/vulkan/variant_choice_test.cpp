@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "runtime/vulkan/merge_axes.h"
+#include "shaders/abi.h"
 #include "tests/kernels/cases.h"
 
 namespace vulcap::vulkan {
