@@ -55,17 +55,19 @@ void compare(const core::Tensor& got, const core::Tensor& want, double allowed, 
                ", expected " + std::string(core::dtype_name(want.dtype())) + core::shape_text(want.shape());
     return;
   }
+  const bool exact = !core::dtype_is_float(want.dtype());
   double low = std::numeric_limits<double>::infinity();
   double high = -low;
   for (size_t i = 0; i < want.size(); ++i) {
     const double value = want.at_f64(i);
     row.max_abs = std::max(row.max_abs, difference(got.at_f64(i), value));
+    if (exact && got.at_i64(i) != want.at_i64(i)) row.max_abs = std::max(row.max_abs, 1.0);
     if (!std::isfinite(value)) continue;
     low = std::min(low, value);
     high = std::max(high, value);
   }
   row.max_rel = row.max_abs / std::max(high - low, kSmallestRange);
-  row.pass = core::dtype_is_float(want.dtype()) ? row.max_rel <= allowed : row.max_abs == 0;
+  row.pass = exact ? row.max_abs == 0 : row.max_rel <= allowed;
 }
 
 void verify_set(session::Session& session, const fs::path& set, double allowed, const std::string& subject,

@@ -11,7 +11,7 @@
 namespace vulcap::onnx {
 
 inline constexpr int64_t kOldestOpset = 7;
-inline constexpr int64_t kNewestOpset = 25;
+inline constexpr int64_t kNewestOpset = 27;
 
 // Throws core::Error(kInvalidModel); operators without support are all listed in one message with domain,
 // opset, how often they occur and the first node's name.

@@ -30,6 +30,14 @@ constexpr std::array kRows = {
     Row{DType::kBF16, "bf16", 16},
     Row{DType::kU4, "u4", 4},
     Row{DType::kI4, "i4", 4},
+    Row{DType::kU2, "u2", 2},
+    Row{DType::kI2, "i2", 2},
+    Row{DType::kF8E4M3FN, "f8e4m3fn", 8},
+    Row{DType::kF8E4M3FNUZ, "f8e4m3fnuz", 8},
+    Row{DType::kF8E5M2, "f8e5m2", 8},
+    Row{DType::kF8E5M2FNUZ, "f8e5m2fnuz", 8},
+    Row{DType::kF8E8M0, "f8e8m0", 8},
+    Row{DType::kF4E2M1, "f4e2m1", 4},
 };
 
 const Row& row_of(DType dtype) {
@@ -55,21 +63,45 @@ DType dtype_from_name(std::string_view name) {
 }
 
 bool dtype_is_float(DType dtype) {
-  return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kF64 || dtype == DType::kBF16;
+  switch (dtype) {
+    case DType::kF32:
+    case DType::kF16:
+    case DType::kF64:
+    case DType::kBF16:
+    case DType::kF8E4M3FN:
+    case DType::kF8E4M3FNUZ:
+    case DType::kF8E5M2:
+    case DType::kF8E5M2FNUZ:
+    case DType::kF8E8M0:
+    case DType::kF4E2M1:
+      return true;
+    default:
+      return false;
+  }
 }
 
 bool dtype_is_integer(DType dtype) {
   switch (dtype) {
     case DType::kU8:
-    case DType::kI8:
     case DType::kU16:
-    case DType::kI16:
-    case DType::kI32:
-    case DType::kI64:
     case DType::kU32:
     case DType::kU64:
     case DType::kU4:
+    case DType::kU2:
+      return true;
+    default:
+      return dtype_is_signed(dtype);
+  }
+}
+
+bool dtype_is_signed(DType dtype) {
+  switch (dtype) {
+    case DType::kI8:
+    case DType::kI16:
+    case DType::kI32:
+    case DType::kI64:
     case DType::kI4:
+    case DType::kI2:
       return true;
     default:
       return false;

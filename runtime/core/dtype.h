@@ -23,13 +23,21 @@ enum class DType : uint8_t {
   kU32 = 12,
   kU64 = 13,
   kBF16 = 16,
+  kF8E4M3FN = 17,
+  kF8E4M3FNUZ = 18,
+  kF8E5M2 = 19,
+  kF8E5M2FNUZ = 20,
   kU4 = 21,
   kI4 = 22,
+  kF4E2M1 = 23,
+  kF8E8M0 = 24,
+  kU2 = 25,
+  kI2 = 26,
 };
 
 // Bits of one element; 0 for kUndefined and kString.
 size_t dtype_bits(DType dtype);
-// Bytes that `count` elements take; 4-bit types pack two to a byte, low nibble first.
+// Bytes that `count` elements take; 4-bit and 2-bit types are packed, the first element in the lowest bits.
 size_t dtype_bytes(DType dtype, size_t count);
 // Short name: "f32", "i64", "bool", ...
 std::string_view dtype_name(DType dtype);
@@ -37,5 +45,7 @@ std::string_view dtype_name(DType dtype);
 DType dtype_from_name(std::string_view name);
 bool dtype_is_float(DType dtype);
 bool dtype_is_integer(DType dtype);
+// Integers in two's complement.
+bool dtype_is_signed(DType dtype);
 
 }  // namespace vulcap::core

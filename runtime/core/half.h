@@ -29,6 +29,18 @@ inline uint16_t float_to_half(float value) {
   return uint16_t(sign | ((rounded - 0x38000000u) >> 13));
 }
 
+// Rounded towards zero with the last bit set where that is inexact: rounding the result again to a type at
+// least two bits shorter equals rounding `value` once.
+inline float double_to_odd_float(double value) {
+  const float nearest = float(value);
+  if (double(nearest) == value || value != value) return nearest;
+  const uint32_t bits = std::bit_cast<uint32_t>(nearest);
+  const bool away = (nearest < 0 ? -double(nearest) : double(nearest)) > (value < 0 ? -value : value);
+  return std::bit_cast<float>((bits - (away ? 1 : 0)) | 1u);
+}
+
+inline uint16_t double_to_half(double value) { return float_to_half(double_to_odd_float(value)); }
+
 inline float bfloat16_to_float(uint16_t bits) { return std::bit_cast<float>(uint32_t(bits) << 16); }
 
 inline uint16_t float_to_bfloat16(float value) {
@@ -36,5 +48,7 @@ inline uint16_t float_to_bfloat16(float value) {
   if ((bits & 0x7fffffffu) > 0x7f800000u) return uint16_t((bits >> 16) | 0x40u);
   return uint16_t((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
+
+inline uint16_t double_to_bfloat16(double value) { return float_to_bfloat16(double_to_odd_float(value)); }
 
 }  // namespace vulcap::core

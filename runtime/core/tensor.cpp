@@ -8,6 +8,8 @@
 
 #include "runtime/core/error.h"
 #include "runtime/core/half.h"
+#include "runtime/core/packed.h"
+#include "runtime/core/small_float.h"
 
 namespace vulcap::core {
 
@@ -68,7 +70,10 @@ double Tensor::at_f64(size_t index) const {
       return bfloat16_to_float(as<uint16_t>()[index]);
     case DType::kU64:
       return double(as<uint64_t>()[index]);
+    case DType::kF4E2M1:
+      return small_float_to_double(dtype_, load_packed(view_.data(), 4, index));
     default:
+      if (dtype_is_small_float(dtype_)) return small_float_to_double(dtype_, as<uint8_t>()[index]);
       return double(at_i64(index));
   }
 }
@@ -91,8 +96,14 @@ int64_t Tensor::at_i64(size_t index) const {
     case DType::kU8:
     case DType::kBool:
       return as<uint8_t>()[index];
+    case DType::kU4:
+    case DType::kU2:
+      return load_packed(view_.data(), dtype_bits(dtype_), index);
+    case DType::kI4:
+    case DType::kI2:
+      return sign_extend(load_packed(view_.data(), dtype_bits(dtype_), index), dtype_bits(dtype_));
     default:
-      return int64_t(at_f64(index));
+      return dtype_is_float(dtype_) ? int64_t(at_f64(index)) : 0;
   }
 }
 

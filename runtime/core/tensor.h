@@ -53,7 +53,7 @@ class Tensor {
     return {reinterpret_cast<T*>(bytes.data()), bytes.size() / sizeof(T)};
   }
 
-  // Element `index` converted to double or int64; 4-bit types excluded.
+  // Element `index` converted to double or int64; kU64 keeps its bits in at_i64.
   double at_f64(size_t index) const;
   int64_t at_i64(size_t index) const;
 

@@ -15,11 +15,13 @@ TEST(DType, NamesAndSizes) {
     DType dtype;
     const char* name;
     size_t bits;
-  } rows[] = {{DType::kF32, "f32", 32},  {DType::kF16, "f16", 16}, {DType::kBF16, "bf16", 16},
-              {DType::kF64, "f64", 64},  {DType::kI64, "i64", 64}, {DType::kI32, "i32", 32},
-              {DType::kI16, "i16", 16},  {DType::kI8, "i8", 8},    {DType::kU64, "u64", 64},
-              {DType::kU32, "u32", 32},  {DType::kU16, "u16", 16}, {DType::kU8, "u8", 8},
-              {DType::kBool, "bool", 8}, {DType::kU4, "u4", 4},    {DType::kI4, "i4", 4}};
+  } rows[] = {{DType::kF32, "f32", 32},     {DType::kF16, "f16", 16}, {DType::kBF16, "bf16", 16},
+              {DType::kF64, "f64", 64},     {DType::kI64, "i64", 64}, {DType::kI32, "i32", 32},
+              {DType::kI16, "i16", 16},     {DType::kI8, "i8", 8},    {DType::kU64, "u64", 64},
+              {DType::kU32, "u32", 32},     {DType::kU16, "u16", 16}, {DType::kU8, "u8", 8},
+              {DType::kBool, "bool", 8},    {DType::kU4, "u4", 4},    {DType::kI4, "i4", 4},
+              {DType::kU2, "u2", 2},        {DType::kI2, "i2", 2},    {DType::kF8E5M2, "f8e5m2", 8},
+              {DType::kF4E2M1, "f4e2m1", 4}};
   for (const auto& row : rows) {
     EXPECT_EQ(dtype_name(row.dtype), row.name);
     EXPECT_EQ(dtype_from_name(row.name), row.dtype);
@@ -33,6 +35,9 @@ TEST(DType, NamesAndSizes) {
   EXPECT_FALSE(dtype_is_float(DType::kI8));
   EXPECT_TRUE(dtype_is_integer(DType::kI4));
   EXPECT_FALSE(dtype_is_integer(DType::kBool));
+  EXPECT_TRUE(dtype_is_signed(DType::kI2));
+  EXPECT_FALSE(dtype_is_signed(DType::kU2));
+  EXPECT_TRUE(dtype_is_float(DType::kF8E8M0));
 }
 
 TEST(Shape, CountsElements) {
@@ -83,6 +88,13 @@ TEST(Tensor, ReadsEveryDType) {
   check(Tensor::from<uint8_t>(DType::kU8, {2}, {255, 1}), 255, 1);
   check(Tensor::from<uint8_t>(DType::kBool, {2}, {1, 0}), 1, 0);
   check(Tensor::from<uint64_t>(DType::kU64, {2}, {uint64_t(1) << 63, 9}), 9223372036854775808.0, 9);
+  check(Tensor::from<uint8_t>(DType::kU4, {3}, {0x2f, 0x01}), 15, 2);
+  check(Tensor::from<uint8_t>(DType::kI4, {3}, {0x7f, 0x01}), -1, 7);
+  check(Tensor::from<uint8_t>(DType::kU2, {3}, {0x1b}), 3, 2);
+  check(Tensor::from<uint8_t>(DType::kI2, {3}, {0x1b}), -1, -2);
+  check(Tensor::from<uint8_t>(DType::kF8E4M3FN, {2}, {0xfe, 0x38}), -448, 1);
+  check(Tensor::from<uint8_t>(DType::kF8E8M0, {2}, {126, 130}), 0.5, 8);
+  check(Tensor::from<uint8_t>(DType::kF4E2M1, {2}, {0x71}), 0.5, 6);
 }
 
 TEST(Tensor, ReshapesWithoutCopy) {

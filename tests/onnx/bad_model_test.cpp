@@ -153,7 +153,7 @@ TEST_F(BadModel, Tensors) {
   expect_error(with(Proto::FLOAT, {1 << 30, 1 << 30, 1 << 30}, ""), "too large");
   expect_error(with(Proto::FLOAT, std::vector<int64_t>(33, 1), "1234"), "33 dims");
   expect_error(with(Proto::COMPLEX64, {1}, "12345678"), "tensor \"w\": data type 14");
-  expect_error(with(17, {1}, "1"), "data type 17");
+  expect_error(with(28, {1}, "1"), "data type 28");
   expect_error(with(1 + 256, {1}, "1234"), "data type 257");
   expect_error(with(-1, {1}, "1234"), "data type -1");
   expect_error(with(0, {1}, "1234"), "data type 0");

@@ -258,6 +258,21 @@ TEST_F(ReadModel, FourBitTensors) {
   EXPECT_EQ(read_tensor(tensor).bytes().size(), 2u);
 }
 
+TEST_F(ReadModel, PackedAndSmallTypesInInt32Data) {
+  proto::TensorProto two_bits = tensor_of(26, {5});
+  two_bits.add_int32_data(0x1b);
+  two_bits.add_int32_data(0x02);
+  EXPECT_EQ(read_tensor(two_bits).at_i64(0), -1);
+  EXPECT_EQ(read_tensor(two_bits).at_i64(4), -2);
+  proto::TensorProto float4 = tensor_of(23, {3});
+  float4.add_int32_data(0x71);
+  float4.add_int32_data(0x02);
+  EXPECT_EQ(read_tensor(float4).at_f64(1), 6.0);
+  proto::TensorProto float8 = tensor_of(19, {1});
+  float8.add_int32_data(0xbc);
+  EXPECT_EQ(read_tensor(float8).at_f64(0), -1.0);
+}
+
 TEST_F(ReadModel, EmptyAndScalarTensors) {
   EXPECT_EQ(read_tensor(tensor_of(proto::TensorProto::FLOAT, {1, 0, 4})).size(), 0u);
   proto::TensorProto raw = tensor_of(proto::TensorProto::FLOAT, {0});

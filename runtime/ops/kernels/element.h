@@ -13,6 +13,8 @@
 #include "runtime/core/dtype.h"
 #include "runtime/core/error.h"
 #include "runtime/core/half.h"
+#include "runtime/core/packed.h"
+#include "runtime/core/small_float.h"
 
 namespace vulcap::ops {
 
@@ -55,6 +57,12 @@ inline int64_t load_int(DType dtype, const std::byte* base, size_t i) {
       return load_as<uint8_t>(base, i);
     case DType::kBool:
       return load_as<uint8_t>(base, i) != 0;
+    case DType::kU4:
+    case DType::kU2:
+      return core::load_packed(base, core::dtype_bits(dtype), i);
+    case DType::kI4:
+    case DType::kI2:
+      return core::sign_extend(core::load_packed(base, core::dtype_bits(dtype), i), core::dtype_bits(dtype));
     default:
       unsupported_dtype(dtype);
   }
@@ -72,6 +80,9 @@ inline void store_int(DType dtype, std::byte* base, size_t i, int64_t value) {
       return store_as<uint16_t>(base, i, uint16_t(value));
     case 8:
       return store_as<uint8_t>(base, i, uint8_t(value));
+    case 4:
+    case 2:
+      return core::store_packed(base, core::dtype_bits(dtype), i, uint8_t(value));
     default:
       unsupported_dtype(dtype);
   }
@@ -89,16 +100,21 @@ inline double load_real(DType dtype, const std::byte* base, size_t i) {
       return load_as<double>(base, i);
     case DType::kU64:
       return double(load_as<uint64_t>(base, i));
+    case DType::kF4E2M1:
+      return core::small_float_to_double(dtype, core::load_packed(base, 4, i));
     default:
+      if (core::dtype_is_small_float(dtype))
+        return core::small_float_to_double(dtype, load_as<uint8_t>(base, i));
       return double(load_int(dtype, base, i));
   }
 }
 
-// Truncates towards zero, saturates at the ends of `dtype`, NaN gives 0.
+// Truncates towards zero, saturates at the ends of `dtype`, NaN gives 0. What is bound for a packed type is
+// rounded, and store_int keeps its low bits.
 inline int64_t real_to_int(DType dtype, double value) {
   const int bits = int(core::dtype_bits(dtype));
-  const bool has_sign =
-      dtype == DType::kI64 || dtype == DType::kI32 || dtype == DType::kI16 || dtype == DType::kI8;
+  if (bits < 8) return real_to_int(DType::kI32, std::round(value));
+  const bool has_sign = core::dtype_is_signed(dtype);
   const double high = std::ldexp(1.0, has_sign ? bits - 1 : bits);
   if (std::isnan(value)) return 0;
   if (value >= high)
@@ -112,14 +128,18 @@ inline void store_real(DType dtype, std::byte* base, size_t i, double value) {
     case DType::kF32:
       return store_as<float>(base, i, float(value));
     case DType::kF16:
-      return store_as<uint16_t>(base, i, core::float_to_half(float(value)));
+      return store_as<uint16_t>(base, i, core::double_to_half(value));
     case DType::kBF16:
-      return store_as<uint16_t>(base, i, core::float_to_bfloat16(float(value)));
+      return store_as<uint16_t>(base, i, core::double_to_bfloat16(value));
     case DType::kF64:
       return store_as<double>(base, i, value);
     case DType::kBool:
       return store_as<uint8_t>(base, i, value != 0);
+    case DType::kF4E2M1:
+      return core::store_packed(base, 4, i, core::double_to_small_float(dtype, value));
     default:
+      if (core::dtype_is_small_float(dtype))
+        return store_as<uint8_t>(base, i, core::double_to_small_float(dtype, value));
       return store_int(dtype, base, i, real_to_int(dtype, value));
   }
 }
