@@ -4,7 +4,9 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "runtime/session/open_device.h"
 
@@ -17,18 +19,30 @@ Command add_devices(CLI::App& app);
 Command add_inspect(CLI::App& app);
 Command add_verify(CLI::App& app);
 Command add_bench(CLI::App& app);
+Command add_conformance(CLI::App& app);
+Command add_run(CLI::App& app);
+Command add_conformance_worker(CLI::App& app);
 
 // Options that several subcommands share.
-struct ModelOptions {
-  std::string model;  // empty: the embedded model
+struct DeviceOptions {
   std::string device = "auto";
-  std::string dtype = "auto";
   int threads = 0;
   bool verbose = false;
+  bool check_finite = false;
+
+  void add_to(CLI::App& command);
+  session::OpenedDevice open() const;
+};
+
+struct ModelOptions : DeviceOptions {
+  std::string model;  // empty: the embedded model
+  std::string dtype = "auto";
 
   void add_to(CLI::App& command);
   std::filesystem::path model_dir() const;
-  session::OpenedDevice open() const;
 };
+
+// Values of --dim, NAME=SIZE each. Throws core::Error(kUsage).
+std::map<core::Symbol, int64_t> parse_dims(const std::vector<std::string>& dims);
 
 }  // namespace vulcap::apps

@@ -65,18 +65,10 @@ void print_values(const char* title, const std::vector<onnx::ValueInfo>& values)
 
 // Sizes for symbols that nothing fixes; --dim overrides them.
 std::map<core::Symbol, int64_t> symbol_sizes(const std::vector<std::string>& dims) {
-  std::map<core::Symbol, int64_t> sizes{{core::intern_symbol("num_channels"), 3},
-                                        {core::intern_symbol("height"), 224},
-                                        {core::intern_symbol("width"), 224}};
-  for (const std::string& item : dims) {
-    const size_t equals = item.find('=');
-    try {
-      if (equals == std::string::npos) throw std::invalid_argument("");
-      sizes[core::intern_symbol(item.substr(0, equals))] = std::stoll(item.substr(equals + 1));
-    } catch (const std::exception&) {
-      throw core::Error(core::ErrorCode::kUsage, "--dim takes NAME=SIZE, not '" + item + "'");
-    }
-  }
+  std::map<core::Symbol, int64_t> sizes = parse_dims(dims);
+  sizes.emplace(core::intern_symbol("num_channels"), 3);
+  sizes.emplace(core::intern_symbol("height"), 224);
+  sizes.emplace(core::intern_symbol("width"), 224);
   return sizes;
 }
 

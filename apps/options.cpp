@@ -1,3 +1,4 @@
+#include <charconv>
 #include <cstdio>
 
 #include "apps/commands.h"
@@ -17,41 +18,65 @@ std::filesystem::path embedded_model() {
 
 }  // namespace
 
-void ModelOptions::add_to(CLI::App& command) {
-  command
-      .add_option(
-          "-m,--model", model,
-          "Model folder (config.json, tokenizer.json, *.onnx or onnx/*.onnx); default: the embedded model")
-      ->envname("VULCAP_ARG_MODEL");
+void DeviceOptions::add_to(CLI::App& command) {
   command.add_option("--device", device, "auto, cpu, vulkan, vulkan:N, name:TEXT or uuid:HEX")
       ->envname("VULCAP_ARG_DEVICE")
-      ->capture_default_str();
-  command
-      .add_option("--dtype", dtype,
-                  "Variant of the model files: auto, fp32, fp16, q8, int8, uint8, q4, q4f16, bnb4")
-      ->envname("VULCAP_ARG_DTYPE")
       ->capture_default_str();
   command
       .add_option("-t,--threads", threads,
                   "Threads of the CPU back end; 0: every processor this process may use")
       ->envname("VULCAP_ARG_THREADS")
       ->check(CLI::Range(0, 1024));
+  command
+      .add_flag(
+          "--check-finite", check_finite,
+          "Run call by call and stop at the first value with an Inf or NaN that its operands lack (slow)")
+      ->envname("VULCAP_ARG_CHECK_FINITE");
   command.add_flag("-v,--verbose", verbose,
                    "Device, files, timings and every fallback with its reason, on stderr");
+}
+
+session::OpenedDevice DeviceOptions::open() const {
+  session::DeviceRequest request;
+  request.device = device;
+  request.threads = threads;
+  request.pipeline_cache_dir = session::default_cache_dir();
+  session::OpenedDevice opened = session::open_device(request);
+  opened.device->set_check_finite(check_finite);
+  if (verbose) std::fprintf(stderr, "device: %s (%s)\n", opened.name.c_str(), opened.reason.c_str());
+  return opened;
+}
+
+void ModelOptions::add_to(CLI::App& command) {
+  command
+      .add_option(
+          "-m,--model", model,
+          "Model folder (config.json, tokenizer.json, *.onnx or onnx/*.onnx); default: the embedded model")
+      ->envname("VULCAP_ARG_MODEL");
+  DeviceOptions::add_to(command);
+  command
+      .add_option("--dtype", dtype,
+                  "Variant of the model files: auto, fp32, fp16, q8, int8, uint8, q4, q4f16, bnb4")
+      ->envname("VULCAP_ARG_DTYPE")
+      ->capture_default_str();
 }
 
 std::filesystem::path ModelOptions::model_dir() const {
   return model.empty() ? embedded_model() : std::filesystem::path(model);
 }
 
-session::OpenedDevice ModelOptions::open() const {
-  session::DeviceRequest request;
-  request.device = device;
-  request.threads = threads;
-  request.pipeline_cache_dir = session::default_cache_dir();
-  session::OpenedDevice opened = session::open_device(request);
-  if (verbose) std::fprintf(stderr, "device: %s (%s)\n", opened.name.c_str(), opened.reason.c_str());
-  return opened;
+std::map<core::Symbol, int64_t> parse_dims(const std::vector<std::string>& dims) {
+  std::map<core::Symbol, int64_t> sizes;
+  for (const std::string& item : dims) {
+    const size_t equals = item.find('=');
+    int64_t size = -1;
+    const char* end = item.data() + item.size();
+    if (equals != std::string::npos && equals > 0)
+      if (std::from_chars(item.data() + equals + 1, end, size).ptr != end) size = -1;
+    if (size < 0) throw core::Error(core::ErrorCode::kUsage, "--dim takes NAME=SIZE, not '" + item + "'");
+    sizes[core::intern_symbol(item.substr(0, equals))] = size;
+  }
+  return sizes;
 }
 
 }  // namespace vulcap::apps

@@ -29,6 +29,7 @@ struct Binding {
   uint64_t offset = 0;  // bytes, a multiple of 256 for arena bindings
   uint64_t size = 0;    // bytes
   bool written = false;
+  int32_t value = -1;  // graph value it stands for, for reports
 };
 
 // How a constant operand wants to be laid out; a property of the weight buffer, not of the graph (rule R3).

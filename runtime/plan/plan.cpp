@@ -204,21 +204,30 @@ class Planner {
   ops::Binding resolve(const LoweredBinding& binding, uint16_t kernel) {
     const ValueId memory = root(binding.value);
     if (const auto bound = external_of_.find(memory); bound != external_of_.end()) {
-      return {BufferKind::kExternal, uint32_t(bound->second), 0, plan_.externals[bound->second].bytes,
-              binding.written};
+      return {BufferKind::kExternal,
+              uint32_t(bound->second),
+              0,
+              plan_.externals[bound->second].bytes,
+              binding.written,
+              binding.value};
     }
     if (plan_.graph.value(memory).constant) {
-      return {BufferKind::kConstant, constant_slot(memory, binding, kernel), 0,
-              constant_bytes(memory, binding), false};
+      return {BufferKind::kConstant,
+              constant_slot(memory, binding, kernel),
+              0,
+              constant_bytes(memory, binding),
+              false,
+              binding.value};
     }
-    return {BufferKind::kArena, 0, arena_offset_.at(memory), bytes_of(memory), binding.written};
+    return {BufferKind::kArena, 0, arena_offset_.at(memory), bytes_of(memory), binding.written,
+            binding.value};
   }
 
   void finish(LoweredCall& lowered) {
     ops::KernelCall& call = lowered.call;
     for (const LoweredBinding& binding : lowered.bindings)
       call.bindings.push_back(resolve(binding, call.kernel));
-    if (call.uses_state) call.bindings.push_back({BufferKind::kState, 0, 0, sizeof(uint32_t), false});
+    if (call.uses_state) call.bindings.push_back({BufferKind::kState, 0, 0, sizeof(uint32_t), false, -1});
     const Support support = backend_.supports(call);
     plan_.on_host.push_back(support.ok ? 0 : 1);
     plan_.reasons.push_back(support.ok ? "" : support.reason);

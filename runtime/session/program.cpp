@@ -5,6 +5,7 @@
 
 #include "runtime/core/error.h"
 #include "runtime/core/mapped_file.h"
+#include "runtime/session/check_finite.h"
 
 namespace vulcap::session {
 
@@ -64,7 +65,8 @@ Program::Program(Device& device, plan::Plan plan,
   request.external = externals_;
   request.arena = device.arena(plan_.arena_bytes);
   request.state = device.state();
-  executable_ = device.backend().build(std::move(request));
+  executable_ = device.check_finite() ? build_checked(device.backend(), std::move(request), plan_)
+                                      : device.backend().build(std::move(request));
 }
 
 void Program::write(const std::string& name, std::span<const std::byte> bytes) {

@@ -31,6 +31,9 @@ class Device {
   const std::shared_ptr<plan::Buffer>& state();
   // Bytes of distinct weights as stored in the model's files.
   uint64_t weight_bytes() const { return weight_bytes_; }
+  // Programs made from now on run call by call, see check_finite.h.
+  void set_check_finite(bool value) { check_finite_ = value; }
+  bool check_finite() const { return check_finite_; }
 
  private:
   using Key = std::tuple<const void*, size_t, ops::WeightLayout, uint64_t, uint64_t, core::DType>;
@@ -42,6 +45,7 @@ class Device {
   std::shared_ptr<plan::Buffer> arena_;
   std::shared_ptr<plan::Buffer> state_;
   uint64_t weight_bytes_ = 0;
+  bool check_finite_ = false;
 };
 
 class Program {

@@ -1,0 +1,159 @@
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <random>
+
+#include "apps/commands.h"
+#include "loader/onnx/import.h"
+#include "loader/tensor_files.h"
+#include "runtime/core/error.h"
+#include "runtime/ops/kernels/element.h"
+#include "runtime/session/session.h"
+
+namespace vulcap::apps {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using core::Error;
+using core::ErrorCode;
+using core::Tensor;
+
+struct Options {
+  DeviceOptions device;
+  std::string model;
+  std::vector<std::string> inputs;
+  std::vector<std::string> dims;
+  std::optional<uint64_t> seed;
+  std::string outputs;
+  std::string format = "npy";
+};
+
+std::string type_text(const graph::Value& value) {
+  std::string text(core::dtype_name(value.dtype));
+  if (!value.shape) return text + "[?]";
+  text += "[";
+  for (const core::Dim& dim : *value.shape) text += (text.back() == '[' ? "" : ",") + dim.text();
+  return text + "]";
+}
+
+core::Shape drawn_shape(const graph::Value& value, const std::map<core::Symbol, int64_t>& sizes) {
+  core::Shape shape;
+  if (!value.shape)
+    throw Error(ErrorCode::kUsage, "input '" + value.name + "' declares no shape: give it by --inputs");
+  for (const core::Dim& dim : *value.shape) {
+    const core::Dim bound = dim.substitute(sizes);
+    if (!bound.is_constant())
+      throw Error(ErrorCode::kUsage, "input '" + value.name + "' is " + type_text(value) + ": give " +
+                                         bound.text() + " by --dim");
+    shape.push_back(bound.value());
+  }
+  return shape;
+}
+
+// Floats uniform in [-1, 1), integers in {0, 1}: valid as ids, masks and lengths.
+Tensor drawn(core::DType dtype, const core::Shape& shape, std::mt19937_64& generator) {
+  Tensor tensor(dtype, shape);
+  for (size_t i = 0; i < tensor.size(); ++i) {
+    const uint64_t bits = generator();
+    std::byte* data = tensor.mutable_bytes().data();
+    if (core::dtype_is_float(dtype)) {
+      ops::store_real(dtype, data, i, double(bits >> 11) * 0x1p-52 - 1);
+    } else {
+      ops::store_int(dtype, data, i, int64_t(bits >> 63));
+    }
+  }
+  return tensor;
+}
+
+session::NamedTensors all_inputs(const graph::Graph& graph, const Options& options) {
+  session::NamedTensors inputs = loader::read_inputs(graph, options.inputs);
+  const auto sizes = parse_dims(options.dims);
+  std::mt19937_64 generator(options.seed.value_or(0));
+  std::string missing;
+  for (graph::ValueId id : graph.inputs) {
+    const graph::Value& value = graph.value(id);
+    if (inputs.count(value.name)) continue;
+    if (options.seed) {
+      inputs[value.name] = drawn(value.dtype, drawn_shape(value, sizes), generator);
+    } else {
+      missing += (missing.empty() ? "'" : ", '") + value.name + "' (" + type_text(value) + ")";
+    }
+  }
+  if (!missing.empty())
+    throw Error(ErrorCode::kUsage,
+                "inputs without a value: " + missing + "; give them by --inputs, or --seed");
+  return inputs;
+}
+
+void print_output(const std::string& name, const Tensor& tensor) {
+  std::printf("%s %s%s", name.c_str(), std::string(core::dtype_name(tensor.dtype())).c_str(),
+              core::shape_text(tensor.shape()).c_str());
+  const bool counted = core::dtype_bits(tensor.dtype()) >= 8;
+  if (counted && tensor.size() > 0) {
+    double low = tensor.at_f64(0);
+    double high = low;
+    double sum = 0;
+    for (size_t i = 0; i < tensor.size(); ++i) {
+      const double value = tensor.at_f64(i);
+      low = std::isnan(value) || value < low ? value : low;
+      high = std::isnan(value) || value > high ? value : high;
+      sum += value;
+    }
+    std::printf(" min %.7g max %.7g mean %.7g", low, high, sum / double(tensor.size()));
+  }
+  std::printf("\n");
+}
+
+void report_host_calls(const session::Session& session) {
+  std::map<std::string, int> reasons;
+  for (const plan::Plan* plan : session.plans()) {
+    for (const std::string& reason : plan->reasons) {
+      if (!reason.empty()) ++reasons[reason];
+    }
+  }
+  for (const auto& [reason, calls] : reasons)
+    std::fprintf(stderr, "vulcap: fallback to cpu: %s (%d calls)\n", reason.c_str(), calls);
+}
+
+int run(const Options& options) {
+  const graph::Graph graph = onnx::load_graph(options.model);
+  const session::NamedTensors inputs = all_inputs(graph, options);
+  const session::OpenedDevice opened = options.device.open();
+  session::Session session(*opened.device, graph);
+  const auto begin = Clock::now();
+  const session::NamedTensors outputs = session.run(inputs);
+  if (options.device.verbose)
+    std::fprintf(stderr, "first run: %.1f ms\n",
+                 std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
+  report_host_calls(session);
+  for (graph::ValueId id : graph.outputs)
+    print_output(graph.value(id).name, outputs.at(graph.value(id).name));
+  if (!options.outputs.empty()) loader::write_tensors(options.outputs, options.format, outputs);
+  return 0;
+}
+
+}  // namespace
+
+Command add_run(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("run", "Run any ONNX graph on given inputs");
+  command->add_option("model", options->model, "FILE.onnx")->required();
+  command
+      ->add_option("--inputs", options->inputs,
+                   "NAME=FILE (.npy or .pb), or a folder with NAME.npy, NAME.pb or input_K.pb")
+      ->allow_extra_args(true);
+  command->add_option("--outputs", options->outputs, "Folder to write every output to");
+  command->add_option("--format", options->format, "Of written outputs: npy or pb (TensorProto)")
+      ->check(CLI::IsMember({"npy", "pb"}))
+      ->capture_default_str();
+  command->add_option("--seed", options->seed, "Draw inputs that are not given from this seed");
+  command->add_option("--dim", options->dims, "Size of a symbolic dim of drawn inputs, NAME=SIZE")
+      ->allow_extra_args(false);
+  options->device.add_to(*command);
+  return [options] { return run(*options); };
+}
+
+}  // namespace vulcap::apps

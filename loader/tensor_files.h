@@ -1,0 +1,27 @@
+// Tensors of a graph's inputs and outputs as files: .npy, and .pb with a TensorProto.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "runtime/session/session.h"
+
+namespace vulcap::loader {
+
+// By extension. Throws core::Error(kInvalidModel) for what is neither or cannot be read.
+core::Tensor read_tensor(const std::filesystem::path& path);
+
+// Each of `sources` is NAME=FILE, or a folder with NAME.npy, NAME.pb or input_K.pb (K: position among the
+// graph's inputs). Later sources take precedence. Throws core::Error(kUsage) for a name that is no input.
+session::NamedTensors read_inputs(const graph::Graph& graph, const std::vector<std::string>& sources);
+
+// The name of a value as the name of a file: what file systems or shells take amiss becomes '_'.
+std::string file_stem(const std::string& name);
+
+// Writes NAME.npy or NAME.pb (`extension` "npy" or "pb") for each tensor into `folder`, which is made. Throws
+// core::Error(kRuntime) when two names become one file or a file cannot be written.
+void write_tensors(const std::filesystem::path& folder, const std::string& extension,
+                   const session::NamedTensors& tensors);
+
+}  // namespace vulcap::loader
