@@ -11,6 +11,7 @@
 #include "loader/tensor_files.h"
 #include "runtime/core/error.h"
 #include "runtime/ops/kernels/element.h"
+#include "runtime/passes/sequences.h"
 #include "runtime/session/session.h"
 
 namespace vulcap::apps {
@@ -75,7 +76,7 @@ session::NamedTensors all_inputs(const graph::Graph& graph, const Options& optio
   std::string missing;
   for (graph::ValueId id : graph.inputs) {
     const graph::Value& value = graph.value(id);
-    if (inputs.count(value.name)) continue;
+    if (inputs.count(value.name) || value.is_sequence) continue;  // a sequence may be empty
     if (options.seed) {
       inputs[value.name] = drawn(value.dtype, drawn_shape(value, sizes), generator);
     } else {
@@ -107,6 +108,12 @@ void print_output(const std::string& name, const Tensor& tensor) {
   std::printf("\n");
 }
 
+void print_value(const graph::Value& value, const session::NamedTensors& outputs) {
+  if (!value.is_sequence) return print_output(value.name, outputs.at(value.name));
+  for (size_t i = 0; outputs.count(passes::element_name(value.name, i)); ++i)
+    print_output(passes::element_name(value.name, i), outputs.at(passes::element_name(value.name, i)));
+}
+
 void report_host_calls(const session::Session& session) {
   std::map<std::string, int> reasons;
   for (const plan::Plan* plan : session.plans()) {
@@ -129,8 +136,7 @@ int run(const Options& options) {
     std::fprintf(stderr, "first run: %.1f ms\n",
                  std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
   report_host_calls(session);
-  for (graph::ValueId id : graph.outputs)
-    print_output(graph.value(id).name, outputs.at(graph.value(id).name));
+  for (graph::ValueId id : graph.outputs) print_value(graph.value(id), outputs);
   if (!options.outputs.empty()) loader::write_tensors(options.outputs, options.format, outputs);
   return 0;
 }

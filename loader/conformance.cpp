@@ -7,7 +7,9 @@
 
 #include "loader/onnx/import.h"
 #include "loader/onnx/scope.h"
+#include "loader/tensor_files.h"
 #include "runtime/core/error.h"
+#include "runtime/passes/sequences.h"
 #include "runtime/session/session.h"
 
 namespace vulcap::loader {
@@ -96,12 +98,17 @@ session::NamedTensors read_inputs(const graph::Graph& graph, const fs::path& set
   session::NamedTensors inputs;
   for (size_t i = 0; i < graph.inputs.size(); ++i) {
     const graph::Value& value = graph.value(graph.inputs[i]);
-    if (value.dtype == core::DType::kUndefined)
-      throw Error(ErrorCode::kInvalidModel, "input '" + value.name + "' is no tensor");
     const fs::path file = tensor_file(set, "input", i);
-    if (fs::exists(file)) inputs[value.name] = onnx::read_tensor_file(file).tensor;
+    if (fs::exists(file)) read_value(value, file, inputs);
   }
   return inputs;
+}
+
+void compare_output(const std::string& name, const Tensor& got, const Tensor& want, bool random,
+                    const Tolerance& tolerance) {
+  const bool same_type = got.shape() == want.shape() && got.dtype() == want.dtype();
+  const std::string text = random && same_type ? "" : difference(got, want, tolerance);
+  if (!text.empty()) throw Error(ErrorCode::kMismatch, "output '" + name + "' " + text);
 }
 
 // Throws for the first output that is not as expected.
@@ -112,12 +119,17 @@ void run_set(session::Session& session, const fs::path& set, const Tolerance& to
   for (size_t i = 0; i < graph.outputs.size(); ++i) {
     const fs::path file = tensor_file(set, "output", i);
     if (!fs::exists(file)) continue;
-    const std::string& name = graph.value(graph.outputs[i]).name;
-    const Tensor want = onnx::read_tensor_file(file).tensor;
-    const Tensor& got = outputs.at(name);
-    const std::string text = difference(
-        random && got.shape() == want.shape() && got.dtype() == want.dtype() ? want : got, want, tolerance);
-    if (!text.empty()) throw Error(ErrorCode::kMismatch, "output '" + name + "' " + text);
+    const graph::Value& value = graph.value(graph.outputs[i]);
+    session::NamedTensors expected;
+    read_value(value, file, expected);
+    for (const auto& [name, want] : expected) {
+      const auto got = outputs.find(name);
+      if (got == outputs.end()) throw Error(ErrorCode::kMismatch, "output '" + name + "' is missing");
+      compare_output(name, got->second, want, random, tolerance);
+    }
+    if (value.is_sequence && outputs.count(passes::element_name(value.name, expected.size())))
+      throw Error(ErrorCode::kMismatch, "output '" + value.name + "' has more than " +
+                                            std::to_string(expected.size()) + " elements");
   }
 }
 

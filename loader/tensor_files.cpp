@@ -5,8 +5,11 @@
 
 #include "loader/npy.h"
 #include "loader/onnx/model.h"
+#include "loader/onnx/tensor_reader.h"
 #include "loader/onnx/tensor_writer.h"
+#include "loader/open_regular.h"
 #include "runtime/core/error.h"
+#include "runtime/passes/sequences.h"
 
 namespace vulcap::loader {
 namespace {
@@ -24,17 +27,18 @@ std::string input_names(const graph::Graph& graph) {
 void read_pair(const graph::Graph& graph, const std::string& source, size_t equals,
                session::NamedTensors& inputs) {
   const std::string name = source.substr(0, equals);
-  if (graph.find_input(name) == graph::kNoValue)
+  const graph::ValueId id = graph.find_input(name);
+  if (id == graph::kNoValue)
     throw Error(ErrorCode::kUsage, "the graph has no input '" + name + "'; it has " + input_names(graph));
-  inputs[name] = read_tensor(source.substr(equals + 1));
+  read_value(graph.value(id), source.substr(equals + 1), inputs);
 }
 
 void read_folder(const graph::Graph& graph, const fs::path& folder, session::NamedTensors& inputs) {
   for (size_t i = 0; i < graph.inputs.size(); ++i) {
-    const std::string& name = graph.value(graph.inputs[i]).name;
-    const std::string stem = file_stem(name);
+    const graph::Value& value = graph.value(graph.inputs[i]);
+    const std::string stem = file_stem(value.name);
     for (const std::string& file : {"input_" + std::to_string(i) + ".pb", stem + ".pb", stem + ".npy"}) {
-      if (fs::exists(folder / file)) inputs[name] = read_tensor(folder / file);
+      if (fs::exists(folder / file)) read_value(value, folder / file, inputs);
     }
   }
 }
@@ -46,6 +50,32 @@ core::Tensor read_tensor(const fs::path& path) {
   if (extension == ".npy") return read_npy(path);
   if (extension == ".pb") return onnx::read_tensor_file(path).tensor;
   throw Error(ErrorCode::kInvalidModel, path.string() + ": is neither .npy nor .pb");
+}
+
+std::vector<core::Tensor> read_sequence(const fs::path& path) {
+  constexpr uint32_t kTensorValues = 3;  // of SequenceProto, onnx-data.proto
+  const auto file = open_regular(path);
+  std::vector<core::Tensor> elements;
+  try {
+    onnx::TensorReader tensors(file);
+    onnx::WireReader reader(file->bytes());
+    while (reader.next()) {
+      if (reader.field() == kTensorValues) elements.push_back(tensors.read(reader.message()).tensor);
+    }
+  } catch (Error& error) {
+    error.add_context(path.string());
+    throw;
+  }
+  return elements;
+}
+
+void read_value(const graph::Value& value, const fs::path& path, session::NamedTensors& tensors) {
+  if (!value.is_sequence) {
+    tensors[value.name] = read_tensor(path);
+    return;
+  }
+  const std::vector<core::Tensor> elements = read_sequence(path);
+  for (size_t i = 0; i < elements.size(); ++i) tensors[passes::element_name(value.name, i)] = elements[i];
 }
 
 session::NamedTensors read_inputs(const graph::Graph& graph, const std::vector<std::string>& sources) {

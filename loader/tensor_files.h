@@ -12,6 +12,13 @@ namespace vulcap::loader {
 // By extension. Throws core::Error(kInvalidModel) for what is neither or cannot be read.
 core::Tensor read_tensor(const std::filesystem::path& path);
 
+// The elements of a SequenceProto file of tensors.
+std::vector<core::Tensor> read_sequence(const std::filesystem::path& path);
+
+// What `path` holds for a graph input or output: one tensor under the value's name, or each element of a
+// sequence under its own (see session::NamedTensors).
+void read_value(const graph::Value& value, const std::filesystem::path& path, session::NamedTensors& tensors);
+
 // Each of `sources` is NAME=FILE, or a folder with NAME.npy, NAME.pb or input_K.pb (K: position among the
 // graph's inputs). Later sources take precedence. Throws core::Error(kUsage) for a name that is no input.
 session::NamedTensors read_inputs(const graph::Graph& graph, const std::vector<std::string>& sources);
