@@ -146,14 +146,15 @@ std::vector<std::string> host_calls(const session::Session& session) {
 
 void run(const fs::path& test, session::Device& device, const Tolerance& tolerance,
          ConformanceResult& result) {
-  const onnx::Scope scope = onnx::model_scope(test / "model.onnx");
+  const onnx::ModelDef model = onnx::read_model(test / "model.onnx");
+  const onnx::Scope scope = onnx::model_scope(model);
   const std::vector<fs::path> sets = data_sets(test);
   result.reason = scope.excluded.empty() && trains(scope, sets.front()) ? "training" : scope.excluded;
   if (!result.reason.empty()) {
     result.status = Status::kSkipped;
     return;
   }
-  session::Session session(device, onnx::load_graph(test / "model.onnx"));
+  session::Session session(device, onnx::import_graph(model));
   try {
     for (const fs::path& set : sets) run_set(session, set, tolerance);
     result.status = Status::kPassed;

@@ -12,7 +12,7 @@ packages=(
   # run: the Vulkan loader is opened at run time; Mesa brings the drivers, one of them in software
   libvulkan1 mesa-vulkan-drivers
   # tests
-  libgtest-dev vulkan-validationlayers
+  libgtest-dev vulkan-validationlayers libonnx-testdata
 )
 
 missing=()

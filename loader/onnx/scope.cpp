@@ -1,133 +1,105 @@
 #include "loader/onnx/scope.h"
 
-#include <onnx/onnx.pb.h>
-
 #include <algorithm>
-#include <fstream>
 #include <set>
 #include <string_view>
-
-#include "runtime/core/error.h"
 
 namespace vulcap::onnx {
 namespace {
 
-using ::onnx::AttributeProto;
-using ::onnx::GraphProto;
-using ::onnx::NodeProto;
-using ::onnx::TensorProto;
-using ::onnx::TypeProto;
+using core::DType;
+using core::Tensor;
 
 constexpr std::string_view kTraining = "training";
 constexpr std::string_view kStrings = "strings";
 constexpr std::string_view kOptional = "optional types";
+constexpr std::string_view kClassic = "ai.onnx.ml";
 
 class Judge {
  public:
-  explicit Judge(const ::onnx::ModelProto& model) {
-    for (const auto& opset : model.opset_import()) {
-      if (opset.domain().empty() || opset.domain() == "ai.onnx") opset_ = opset.version();
+  explicit Judge(const ModelDef& model) {
+    const auto opset = model.opsets.find("");
+    opset_ = opset == model.opsets.end() ? 0 : opset->second;
+    graph(model.graph);
+    for (const Function& function : model.functions) {
+      for (const NodeDef& item : function.nodes) node(item);
     }
-    graph(model.graph());
-    for (const auto& function : model.functions()) {
-      for (const NodeProto& item : function.node()) node(item);
-    }
-    if (model.training_info_size() > 0) exclude(kTraining);
+    const bool maps = reasons_.count(std::string(kClassic)) > 0;  // they belong to its operators
+    if (untyped_ && !maps) exclude(kOptional);
   }
 
   // The first of them in alphabetical order.
   std::string reason() const { return reasons_.empty() ? std::string() : *reasons_.begin(); }
-  const std::set<std::string>& training_switches() const { return training_switches_; }
+  bool switches_training(const std::string& input) const { return training_switches_.count(input) > 0; }
 
  private:
   void exclude(std::string_view reason) { reasons_.emplace(reason); }
 
-  void type(const TypeProto& item) {
-    if (item.has_optional_type()) return exclude(kOptional);
-    if (item.has_map_type()) return exclude("ai.onnx.ml");
-    if (item.has_sequence_type()) return type(item.sequence_type().elem_type());
-    if (item.tensor_type().elem_type() == TensorProto::STRING) exclude(kStrings);
+  void type(const ValueInfo& info) {
+    if (info.dtype == DType::kString) exclude(kStrings);
+    untyped_ = untyped_ || (info.dtype == DType::kUndefined && !info.is_sequence);
   }
 
-  void tensor(const TensorProto& item) {
-    if (item.data_type() == TensorProto::STRING) exclude(kStrings);
+  void graph(const GraphDef& item) {
+    for (const ValueInfo& info : item.inputs) type(info);
+    for (const ValueInfo& info : item.outputs) type(info);
+    for (const Initializer& constant : item.initializers) tensor(constant.name, constant.tensor);
+    for (const NodeDef& inner : item.nodes) node(inner);
   }
 
-  void graph(const GraphProto& item) {
-    for (const auto& info : item.input()) type(info.type());
-    for (const auto& info : item.output()) type(info.type());
-    for (const auto& info : item.value_info()) type(info.type());
-    for (const TensorProto& constant : item.initializer()) {
-      tensor(constant);
-      note_constant(constant.name(), constant);
-    }
-    for (const NodeProto& inner : item.node()) node(inner);
+  void tensor(const std::string& name, const Tensor& value) {
+    if (value.dtype() == DType::kString) exclude(kStrings);
+    if (value.dtype() == DType::kBool && value.size() == 1) switches_[name] = value.at_i64(0) != 0;
   }
 
-  void note_constant(const std::string& name, const TensorProto& value) {
-    if (value.data_type() != TensorProto::BOOL) return;
-    const bool set = value.has_raw_data() ? value.raw_data().find('\1') != std::string::npos
-                                          : value.int32_data_size() > 0 && value.int32_data(0) != 0;
-    (set ? true_constants_ : false_constants_).insert(name);
+  void node(const NodeDef& item) {
+    if (item.domain == kClassic) exclude(kClassic);
+    if (item.domain == "ai.onnx.preview.training") exclude(kTraining);
+    if (item.op_type == "SequenceMap") exclude("sequence map");
+    if (item.op_type.starts_with("Optional")) exclude(kOptional);
+    if (item.op_type.starts_with("String")) exclude(kStrings);
+    for (const Attribute& attribute : item.attributes) this->attribute(item, attribute);
+    if (item.domain.empty()) training(item);
   }
 
-  void node(const NodeProto& item) {
-    if (item.domain() == "ai.onnx.ml") exclude("ai.onnx.ml");
-    if (item.domain() == "ai.onnx.preview.training") exclude(kTraining);
-    if (item.op_type() == "SequenceMap") exclude("sequence map");
-    if (item.op_type().starts_with("Optional")) exclude(kOptional);
-    if (item.op_type().starts_with("String")) exclude(kStrings);
-    for (const AttributeProto& value : item.attribute()) attribute(item, value);
-    if (item.domain().empty()) training(item);
-  }
-
-  void attribute(const NodeProto& owner, const AttributeProto& item) {
-    if (item.has_t()) {
-      tensor(item.t());
-      if (owner.op_type() == "Constant") note_constant(owner.output(0), item.t());
-    }
-    if (item.has_g()) graph(item.g());
-    if (item.has_tp()) type(item.tp());
-    for (const GraphProto& inner : item.graphs()) graph(inner);
-    if (owner.op_type() == "Cast" && item.name() == "to" && item.i() == TensorProto::STRING)
+  void attribute(const NodeDef& owner, const Attribute& item) {
+    if (const auto* value = std::get_if<Tensor>(&item.value)) tensor(owner.outputs.at(0), *value);
+    if (const auto* inner = std::get_if<std::shared_ptr<GraphDef>>(&item.value)) graph(**inner);
+    const auto* number = std::get_if<int64_t>(&item.value);
+    if (owner.op_type == "Cast" && item.name == "to" && number && DType(*number) == DType::kString)
       exclude(kStrings);
-    if (item.name() == "pool_strings" && item.strings_size() > 0) exclude(kStrings);
+    if (item.name == "pool_strings") exclude(kStrings);
   }
 
-  void training(const NodeProto& item) {
-    if (item.op_type() == "Dropout" && item.input_size() > 2 && !item.input(2).empty()) {
-      if (true_constants_.count(item.input(2))) exclude(kTraining);
-      if (!false_constants_.count(item.input(2))) training_switches_.insert(item.input(2));
+  void training(const NodeDef& item) {
+    if (item.op_type == "Dropout" && item.inputs.size() > 2 && !item.inputs[2].empty()) {
+      const auto known = switches_.find(item.inputs[2]);
+      if (known == switches_.end()) training_switches_.insert(item.inputs[2]);
+      if (known != switches_.end() && known->second) exclude(kTraining);
     }
-    if (item.op_type() != "BatchNormalization") return;
+    if (item.op_type != "BatchNormalization") return;
     constexpr int64_t kExplicitMode = 14;  // before, the number of outputs told the mode
-    const auto named = [](const AttributeProto& a) { return a.name() == "training_mode" && a.i() != 0; };
-    const bool asked = std::any_of(item.attribute().begin(), item.attribute().end(), named);
-    if (asked || (opset_ < kExplicitMode && item.output_size() > 1)) exclude(kTraining);
+    const bool asked = std::any_of(item.attributes.begin(), item.attributes.end(), [](const Attribute& a) {
+      const auto* number = std::get_if<int64_t>(&a.value);
+      return a.name == "training_mode" && number != nullptr && *number != 0;
+    });
+    if (asked || (opset_ < kExplicitMode && item.outputs.size() > 1)) exclude(kTraining);
   }
 
   int64_t opset_ = 0;
+  bool untyped_ = false;
   std::set<std::string> reasons_;
-  std::set<std::string> true_constants_, false_constants_;
+  std::map<std::string, bool> switches_;  // constants of type bool
   std::set<std::string> training_switches_;
 };
 
 }  // namespace
 
-Scope model_scope(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  ::onnx::ModelProto model;
-  if (!in || !model.ParseFromIstream(&in) || !model.has_graph())
-    throw core::Error(core::ErrorCode::kInvalidModel, path.string() + ": is no ONNX model");
+Scope model_scope(const ModelDef& model) {
   const Judge judge(model);
   Scope scope{judge.reason(), {}};
-  std::set<std::string> constants;
-  for (const TensorProto& item : model.graph().initializer()) constants.insert(item.name());
-  size_t position = 0;
-  for (const auto& input : model.graph().input()) {
-    if (constants.count(input.name())) continue;
-    if (judge.training_switches().count(input.name())) scope.training_inputs.push_back(position);
-    ++position;
+  for (size_t i = 0; i < model.graph.inputs.size(); ++i) {
+    if (judge.switches_training(model.graph.inputs[i].name)) scope.training_inputs.push_back(i);
   }
   return scope;
 }

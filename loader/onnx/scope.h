@@ -1,11 +1,11 @@
-// What a model asks for that vulcap does not set out to run. Judged on the file alone, so that a model which
-// cannot be read by read_model() is judged as well.
+// What a model asks for that vulcap does not set out to run.
 #pragma once
 
 #include <cstddef>
-#include <filesystem>
 #include <string>
 #include <vector>
+
+#include "loader/onnx/model.h"
 
 namespace vulcap::onnx {
 
@@ -14,7 +14,7 @@ struct Scope {
   std::vector<size_t> training_inputs;  // graph inputs that switch Dropout to training when they are true
 };
 
-// Throws core::Error(kInvalidModel) beginning with the path when the file is no ONNX model.
-Scope model_scope(const std::filesystem::path& path);
+// Judged on types, domains and operators, never on names.
+Scope model_scope(const ModelDef& model);
 
 }  // namespace vulcap::onnx
