@@ -198,6 +198,101 @@ struct Im2colParams {
   uint channel_begin, channel_stride;  // first channel and channels of the whole tensor (groups)
 };
 
+// Elements named by index. Item i of `shape` stands for the element of x at
+//   i . x_stride + sum over d < depth of index[i . i_stride + d] * stride[d]
+// where a negative index counts from size[d]. Axes are right-aligned.
+// gather_nd: y[i] = that element; bindings: x, index, y. Variant: element size, index dtype.
+// scatter_nd: that element = it op y[i], in order of i; bindings: x, index, y. x is written. Variant: dtype, index dtype.
+// Several items may name one element only along axes with x_stride 0.
+VULCAP_CONST kScatterSet = 0u;
+VULCAP_CONST kScatterAdd = 1u;
+VULCAP_CONST kScatterMul = 2u;
+VULCAP_CONST kScatterMin = 3u;
+VULCAP_CONST kScatterMax = 4u;
+struct GatherNdParams {
+  uint shape[6];
+  uint x_stride[6];
+  uint i_stride[6];
+  uint depth;
+  uint size[6];
+  uint stride[6];
+  uint op;
+};
+
+// The k largest or smallest of x[o, :, i] in order, and their places as i64; of equals the first place comes first,
+// or the last with kTopKLast. NaN counts as the largest. bindings: x, values[outer, k, inner], places[outer, k, inner].
+VULCAP_CONST kTopKLargest = 1u;
+VULCAP_CONST kTopKLast = 2u;
+struct TopKParams {
+  uint outer;
+  uint reduce;
+  uint inner;
+  uint k;
+  uint flags;
+};
+
+// y[o, r, i] = sum or product of x[o, :, i] up to r, without r itself when kCumulativeExclusive, from the end when
+// kCumulativeReverse. bindings: x, y.
+VULCAP_CONST kCumulativeExclusive = 1u;
+VULCAP_CONST kCumulativeReverse = 2u;
+VULCAP_CONST kCumulativeProduct = 4u;
+struct CumulativeParams {
+  uint outer;
+  uint reduce;
+  uint inner;
+  uint flags;
+};
+
+// y[b, c, o] = x[b, c] sampled at grid[b, o, :], whose `axes` coordinates in [-1, 1] name the last axis of x first.
+// Sizes are [depth, height, width] with depth 1 when axes is 2. bindings: x, grid, y.
+VULCAP_CONST kSampleNearest = 0u;
+VULCAP_CONST kSampleLinear = 1u;
+VULCAP_CONST kSampleCubic = 2u;  // a = -0.75
+VULCAP_CONST kSampleZeros = 0u;  // what lies outside
+VULCAP_CONST kSampleBorder = 1u;
+VULCAP_CONST kSampleReflection = 2u;
+struct GridSampleParams {
+  uint batch, channels;
+  uint in_size[3];
+  uint out_size[3];
+  uint axes;
+  uint mode;
+  uint padding;
+  uint align;  // -1 and 1 are the centres of the corner elements, not their outer edges
+};
+
+// y[r, c, h, w] = the mean (or, with kRoiMax, the largest weighted corner) of bilinear samples in a cell of region r of
+// x[batch[r], c]. samples: per cell and axis, 0 for as many as the cell is elements wide.
+// bindings: x, regions [regions, 4] (left, top, right, bottom), batch (i64), y.
+VULCAP_CONST kRoiMax = 1u;
+VULCAP_CONST kRoiHalfPixel = 2u;
+struct RoiAlignParams {
+  uint regions, channels, in_h, in_w;
+  uint out_h, out_w;
+  uint samples;
+  uint flags;
+  uint batch;
+  float scale;
+};
+
+// The opposite of patches: y[b, c, p] = sum over blocks o and kernel places k with p = o * stride + k * dilation - pad of
+// x[b, (c, k), o]. Three spatial axes. bindings: x, y.
+struct Col2imParams {
+  uint batch, channels;
+  uint image[3];
+  uint kernel[3];
+  uint blocks[3];
+  uint stride[3];
+  uint dilation[3];
+  int pad[3];
+};
+
+// y[b] = determinant of a[b, n, n], which is overwritten. bindings: a, y.
+struct DetParams {
+  uint batch;
+  uint n;
+};
+
 #ifdef __cplusplus
 }  // namespace vulcap::abi
 #undef VULCAP_CONST

@@ -43,6 +43,16 @@ void clip_6_to_11(Node& node, const AddConstant& constant) {
   }
 }
 
+void pad_2_to_11(Node& node, const AddConstant& constant) {
+  list_to_input(node, "pads", 1, constant);
+  if (node.attributes.has("value"))
+    set_input(node, 2, constant(Tensor::from<float>(DType::kF32, {}, {node.attributes.real("value", 0)})));
+}
+
+void top_k_1_to_10(Node& node, const AddConstant& constant) {
+  set_input(node, 1, constant(int64_tensor({node.attributes.integer("k", 0)})));
+}
+
 // Before opset 13 softmax works on the tensor flattened to a matrix at `axis`, which is 1 when not given.
 void softmax_11_to_13(Node& node) {
   if (!node.attributes.has("axis")) node.attributes.set("axis", int64_t(1));
@@ -66,8 +76,12 @@ void modernise(Node& node, int64_t opset, const AddConstant& constant) {
   if (opset < 18 && is_reduction(node)) list_to_input(node, "axes", 1, constant);
   if (opset < 13 && node.op == "Split") list_to_input(node, "split", 1, constant);
   if (opset < 10 && node.op == "Slice") slice_1_to_10(node, constant);
+  if (opset < 11 && node.op == "Pad") pad_2_to_11(node, constant);
+  if (opset < 10 && node.op == "TopK") top_k_1_to_10(node, constant);
+  if (opset < 16 && node.op == "RoiAlign") node.attributes.set("coordinate_transformation_mode", "output_half_pixel");
+  if (node.op == "Scatter") node.op = "ScatterElements";
   if (opset < 11 && node.op == "Clip") clip_6_to_11(node, constant);
-  if (opset < 13 && (node.op == "Softmax" || node.op == "LogSoftmax")) softmax_11_to_13(node);
+  if (opset < 13 && (node.op == "Softmax" || node.op == "LogSoftmax" || node.op == "Hardmax")) softmax_11_to_13(node);
 }
 
 }  // namespace vulcap::onnx

@@ -4,116 +4,10 @@
 #include <cstring>
 #include <span>
 
-#include "runtime/vulkan/merge_axes.h"
-#include "shaders/abi.h"
+#include "runtime/vulkan/chooser.h"
 
 namespace vulcap::vulkan {
 namespace {
-
-using core::DType;
-
-constexpr uint32_t kMaxGroups = 65535;  // the smallest maxComputeWorkGroupCount that Vulkan allows
-constexpr uint64_t kMaxRounds = 65000;
-constexpr uint32_t kLocalX = 10, kLocalY = 11, kOneSubgroup = 9;
-
-uint32_t divide_up(uint64_t a, uint64_t b) { return uint32_t((a + b - 1) / b); }
-
-bool software(const DeviceCaps& caps) { return caps.type == DeviceType::kCpu; }
-
-const shaders::ShaderModule* find_module(std::string_view name) {
-  const auto all = shaders::modules();
-  const auto found = std::lower_bound(all.begin(), all.end(), name,
-                                      [](const auto& m, std::string_view n) { return m.name < n; });
-  return found != all.end() && found->name == name ? &*found : nullptr;
-}
-
-// The tag of axis S or W; empty when shaders have no such type.
-std::string_view tag(DType dtype) {
-  switch (dtype) {
-    case DType::kF32:
-      return "f32";
-    case DType::kF16:
-      return "f16";
-    case DType::kI32:
-      return "i32";
-    case DType::kI64:
-      return "i64";
-    case DType::kBool:
-    case DType::kU8:
-      return "u8";
-    default:
-      return "";
-  }
-}
-
-// What is being chosen: the call, the device and the result so far.
-struct Chooser {
-  const ops::KernelCall& call;
-  const DeviceCaps& caps;
-  VariantChoice choice{};
-
-  Dispatch& dispatch() { return choice.dispatch; }
-  void constant(uint32_t id, uint32_t value) { dispatch().constants.push_back({id, value}); }
-
-  // False, with the refusal set, when no such module exists or the device cannot run it.
-  bool module(std::string name) {
-    const shaders::ShaderModule* found = find_module(name);
-    if (found == nullptr) {
-      choice.refusal = "no shader variant for " + std::string(core::dtype_name(call.variant.storage)) +
-                       (call.variant.second == DType::kUndefined
-                            ? ""
-                            : " with " + std::string(core::dtype_name(call.variant.second)));
-    } else if (found->needs_16bit_storage && !caps.storage_16bit) {
-      choice.refusal = "the device has no 16-bit storage";
-    } else if (found->needs_8bit_storage && !caps.storage_8bit) {
-      choice.refusal = "the device has no 8-bit storage";
-    } else if (found->needs_int64 && !caps.int64) {
-      choice.refusal = "the device has no 64-bit integers";
-    } else if (found->needs_subgroup_arithmetic && !caps.subgroup_arithmetic) {
-      choice.refusal = "the device has no subgroup arithmetic";
-    }
-    dispatch().module = found;
-    return choice.refusal.empty();
-  }
-  bool module_by_storage() {
-    return module(std::string(ops::kernels()[call.kernel].name) + ".S_" +
-                  std::string(tag(call.variant.storage)));
-  }
-  bool module_by_bytes() {
-    const size_t bytes = core::dtype_bits(call.variant.storage) / 8;
-    return module(std::string(ops::kernels()[call.kernel].name) + ".E_b" + std::to_string(bytes));
-  }
-
-  void spread(uint64_t groups) {
-    const uint32_t y = std::max<uint32_t>(1, divide_up(groups, kMaxGroups));
-    if (y > kMaxGroups) choice.refusal = "more items than a dispatch can have";
-    dispatch().groups = {groups == 0 ? 0 : divide_up(groups, y), y, 1};
-  }
-  // One invocation an item.
-  void flat(uint64_t items) {
-    const uint32_t local = software(caps) ? 64 : 256;
-    constant(kLocalX, std::min(local, caps.max_workgroup_invocations));
-    spread(divide_up(items, local));
-  }
-  // One workgroup a row of `cols` elements.
-  void row_groups(uint64_t rows, uint64_t cols) {
-    const bool one = software(caps) || cols <= caps.subgroup_size * 4u;
-    const uint32_t local = one ? caps.subgroup_size : std::min(256u, caps.max_workgroup_invocations);
-    constant(kOneSubgroup, one);
-    constant(kLocalX, local);
-    spread(rows);
-  }
-  // Mesa's llvmpipe up to 22 ends an invocation's loops quietly after 65535 rounds in all.
-  void loop_rounds(uint64_t rounds) {
-    if (!software(caps) || rounds <= kMaxRounds) return;
-    choice.refusal = "its " + std::to_string(rounds) + " loop rounds are more than software renderers run (" +
-                     std::to_string(kMaxRounds) + ")";
-  }
-  template <typename P>
-  void set_params(const P& params) {
-    std::memcpy(dispatch().params.data(), &params, sizeof(P));
-  }
-};
 
 // Whether pairs of elements can be read from the start of every binding.
 bool aligned_bindings(const ops::KernelCall& call) {
@@ -210,18 +104,6 @@ void choose_layer_norm(Chooser& c) {
   c.constant(0, p.flags);
   c.row_groups(p.rows, p.cols);
   c.loop_rounds(3 * divide_up(p.cols, c.caps.subgroup_size));
-}
-
-void choose_reduce(Chooser& c) {
-  const auto& p = c.call.params_as<abi::ReduceParams>();
-  if (!c.module_by_storage()) return;
-  const bool shared = p.inner == 1 || p.reduce >= 4096;
-  c.constant(0, p.op);
-  c.constant(1, shared);
-  const uint64_t outputs = uint64_t(p.outer) * p.inner;
-  c.row_groups(outputs, p.reduce);
-  if (!shared) c.spread(divide_up(outputs, c.dispatch().constants.back().value));
-  c.loop_rounds(2 * divide_up(p.reduce, shared ? c.caps.subgroup_size : 1));
 }
 
 void choose_im2col(Chooser& c) {
@@ -343,6 +225,14 @@ constexpr Row kRows[] = {
     {"reduce", choose_reduce},
     {"attention", choose_attention},
     {"im2col", choose_im2col},
+    {"gather_nd", choose_gather_nd},
+    {"scatter_nd", choose_scatter_nd},
+    {"top_k", choose_top_k},
+    {"cumulative", choose_cumulative},
+    {"grid_sample", choose_grid_sample},
+    {"roi_align", choose_roi_align},
+    {"col2im", choose_col2im},
+    {"det", choose_det},
 };
 
 }  // namespace

@@ -209,10 +209,92 @@ def im2col():
     return case("im2col batch=2 channels=3 h=6 w=5 kernel=3,3 stride=2,1 pad=1,1", {0: x}, {1: columns})
 
 
+def gather_nd():
+    x, along = uniform(4, 5, 6), random.integers(-5, 5, (4, 2, 6))
+    parts, batched = random.integers(-4, 4, (3, 2)), random.integers(-5, 5, (4, 3, 1))
+    return (case("gather_nd x=4,5,6 index=4,2,6 axis=1", {0: x, 1: along}, {2: ort("GatherElements", [x, along], axis=1)})
+            + case("gather_nd x=4,5,6 index=3,2", {0: x, 1: parts}, {2: ort("GatherND", [x, parts])})
+            + case("gather_nd x=4,5,6 index=4,3,1 batch=1", {0: x, 1: batched},
+                   {2: ort("GatherND", [x, batched], batch_dims=1)}))
+
+
+def scatter_nd():
+    x, along, update = uniform(4, 5, 3), random.integers(-5, 5, (4, 2, 3)), uniform(4, 2, 3)
+    parts, rows = random.integers(-4, 4, (6, 1)), uniform(6, 5, 3)
+    text = ""
+    for number, name in enumerate(("add", "mul", "min", "max"), 1):
+        text += case(f"scatter_nd x=4,5,3 index=4,2,3 axis=1 op={number}", {0: x, 1: along, 2: update},
+                     {0: ort("ScatterElements", [x, along, update], axis=1, reduction=name)})
+        text += case(f"scatter_nd x=4,5,3 index=6,1 op={number}", {0: x, 1: parts, 2: rows},
+                     {0: ort("ScatterND", [x, parts, rows], reduction=name)})
+    single = np.int64([[2], [0], [-1]])
+    text += case("scatter_nd x=4,5,3 index=3,1", {0: x, 1: single, 2: rows[:3]},
+                 {0: ort("ScatterND", [x, single, rows[:3]])})
+    return text
+
+
+def top_k():
+    x = uniform(3, 7, 2)
+    x[0, 3] = x[0, 5]
+    text = ""
+    for largest in (0, 1):
+        order = np.argsort(-x if largest else x, axis=1, kind="stable")[:, :4]
+        text += case(f"top_k outer=3 reduce=7 inner=2 k=4{' largest' * largest}", {0: x},
+                     {1: np.take_along_axis(x, order, 1), 2: order})
+    last = ort("ArgMax", [x], axis=1, select_last_index=1)
+    text += case("top_k outer=3 reduce=7 inner=2 largest last", {0: x}, {2: last})
+    return text
+
+
+def cumulative():
+    x, axis = uniform(3, 7, 2), np.array(1)
+    return (case("cumulative outer=3 reduce=7 inner=2", {0: x}, {1: ort("CumSum", [x, axis])})
+            + case("cumulative outer=3 reduce=7 inner=2 exclusive reverse", {0: x},
+                   {1: ort("CumSum", [x, axis], exclusive=1, reverse=1)})
+            + case("cumulative outer=3 reduce=7 inner=2 product", {0: x}, {1: np.cumprod(x, axis=1)}))
+
+
+def grid_sample():
+    text = ""
+    flat, deep = uniform(2, 3, 5, 7), uniform(2, 3, 4, 5, 3)
+    for mode, name in enumerate(("nearest", "linear", "cubic")):
+        for padding, outside in enumerate(("zeros", "border", "reflection")):
+            places = uniform(2, 4, 6, 2, low=-1.3, high=1.3)
+            text += case(f"grid_sample mode={mode} padding={padding}", {0: flat, 1: places},
+                         {2: ort("GridSample", [flat, places], mode=name, padding_mode=outside)})
+    places = uniform(2, 3, 2, 4, 3, low=-1.3, high=1.3)
+    text += case("grid_sample mode=1 padding=1 axes=3 in=4,5,3 out=3,2,4 align", {0: deep, 1: places},
+                 {2: ort("GridSample", [deep, places], mode="linear", padding_mode="border", align_corners=1)})
+    return text
+
+
+def roi_align():
+    x, regions = uniform(2, 3, 9, 11), np.float32([[0.3, 1, 6.5, 7], [2, 1.5, 9, 8]])
+    batch, sizes = np.int64([1, 0]), {"output_height": 3, "output_width": 2}
+    operands = {0: x, 1: regions, 2: batch}
+    return (case("roi_align regions=2 half", operands, {3: ort("RoiAlign", [x, regions, batch], **sizes)})
+            + case("roi_align regions=2 samples=2 scale=0.5", operands,
+                   {3: ort("RoiAlign", [x, regions, batch], sampling_ratio=2, spatial_scale=0.5,
+                           coordinate_transformation_mode="output_half_pixel", **sizes)}))
+
+
+def col2im():
+    image, kernel, wide, strided = np.array([5, 6]), np.array([2, 3]), uniform(2, 18, 24), uniform(2, 18, 18)
+    return (case("col2im image=1,5,6 kernel=1,2,3 pad=0,0,1", {0: wide},
+                 {1: ort("Col2Im", [wide, image, kernel], pads=[0, 1, 0, 1])})
+            + case("col2im image=1,5,6 kernel=1,2,3 pad=0,1,1 stride=1,2,1", {0: strided},
+                   {1: ort("Col2Im", [strided, image, kernel], pads=[1, 1, 1, 1], strides=[2, 1])}))
+
+
+def det():
+    a = uniform(3, 4, 4)
+    return case("det batch=3 n=4", {0: a}, {1: ort("Det", [a])})
+
+
 def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     for make in (unary, binary, compare, logic, where, copy, gather, iota, fill, cast, matmul, softmax, layer_norm, reduce,
-                 attention, im2col):
+                 attention, im2col, gather_nd, scatter_nd, top_k, cumulative, grid_sample, roi_align, col2im, det):
         (FOLDER / f"{make.__name__}.txt").write_text(make())
 
 

@@ -7,6 +7,7 @@
 #include "runtime/ops/kernels/element.h"
 #include "shaders/abi.h"
 #include "tests/kernels/builder.h"
+#include "tests/kernels/families.h"
 
 namespace vulcap::testing {
 namespace {
@@ -466,7 +467,7 @@ void build_case(const std::string& kernel, Row& row, Builder& builder) {
   if (kernel == "reduce") return build_reduce(row, builder);
   if (kernel == "attention") return build_attention(row, builder);
   if (kernel == "im2col") return build_im2col(row, builder);
-  throw std::runtime_error("no kernel " + kernel);
+  if (!build_movement_case(kernel, row, builder)) throw std::runtime_error("no kernel " + kernel);
 }
 
 }  // namespace vulcap::testing

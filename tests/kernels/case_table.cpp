@@ -1,6 +1,7 @@
-#include <iterator>
+#include <span>
 
 #include "tests/kernels/cases.h"
+#include "tests/kernels/families.h"
 #include "tests/kernels/row.h"
 
 namespace vulcap::testing {
@@ -143,8 +144,10 @@ constexpr const char* kRows[] = {
 
 std::vector<KernelCase> kernel_cases() {
   std::vector<KernelCase> cases;
-  for (const char* row : kRows) {
-    for (const auto& text : expand_row(row)) cases.push_back(make_case(text));
+  for (const std::span<const char* const> rows : {std::span<const char* const>(kRows), movement_rows()}) {
+    for (const char* row : rows) {
+      for (const auto& text : expand_row(row)) cases.push_back(make_case(text));
+    }
   }
   return cases;
 }

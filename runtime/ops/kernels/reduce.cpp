@@ -49,9 +49,48 @@ double finish(uint32_t op, double sum, uint32_t count, double largest) {
   }
 }
 
+// Reductions of integers that stay integers wrap around.
+bool whole(uint32_t op) {
+  return op == abi::kReduceSum || op == abi::kReduceMax || op == abi::kReduceMin || op == abi::kReduceProd ||
+         op == abi::kReduceL1 || op == abi::kReduceSumSquare;
+}
+
+int64_t combine_whole(uint32_t op, bool is_unsigned, int64_t sum, int64_t x) {
+  const auto a = uint64_t(sum), b = uint64_t(x);
+  const bool less = is_unsigned ? a < b : sum < x;
+  switch (op) {
+    case abi::kReduceMax:
+      return less ? x : sum;
+    case abi::kReduceMin:
+      return less ? sum : x;
+    case abi::kReduceProd:
+      return int64_t(a * b);
+    case abi::kReduceL1:
+      return int64_t(x < 0 && !is_unsigned ? a - b : a + b);
+    case abi::kReduceSumSquare:
+      return int64_t(a + b * b);
+    default:
+      return int64_t(a + b);
+  }
+}
+
+void reduce_integers(const KernelArgs& args) {
+  const auto& p = args.call.params_as<abi::ReduceParams>();
+  const DType dtype = args.call.variant.storage;
+  for (size_t i = 0; i < size_t(p.outer) * p.inner; ++i) {
+    const size_t begin = i / p.inner * p.reduce * p.inner + i % p.inner;
+    int64_t sum = dtype == DType::kBool ? p.op == abi::kReduceMin : real_to_int(dtype, start_value(p.op));
+    for (size_t r = 0; r < p.reduce; ++r) {
+      sum = combine_whole(p.op, dtype == DType::kU64, sum, load_int(dtype, args.buffers[0], begin + r * p.inner));
+    }
+    store_int(dtype, args.buffers[1], i, sum);
+  }
+}
+
 void reduce_reference(const KernelArgs& args) {
   const auto& p = args.call.params_as<abi::ReduceParams>();
   const DType dtype = args.call.variant.storage;
+  if (!core::dtype_is_float(dtype) && whole(p.op)) return reduce_integers(args);
   for (size_t i = 0; i < size_t(p.outer) * p.inner; ++i) {
     const size_t begin = i / p.inner * p.reduce * p.inner + i % p.inner;
     double largest = 0;

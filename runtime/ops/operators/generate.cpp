@@ -1,20 +1,35 @@
 // Values made from sizes alone: Range-11 and ConstantOfShape-20.
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 
+#include "runtime/ops/kernels/element.h"
 #include "runtime/ops/shape_rules.h"
 
 namespace vulcap::ops {
 namespace {
 
+// Real ranges are made on the host: their length depends on rounding.
+void infer_real_range(InferContext& c) {
+  const double start = c.need_tensor(0).at_f64(0);
+  const double limit = c.need_tensor(1).at_f64(0);
+  const double delta = c.need_tensor(2).at_f64(0);
+  if (delta == 0 || !std::isfinite((limit - start) / delta)) c.fail("start, limit and delta make no range");
+  const auto count = int64_t(std::max(0.0, std::ceil((limit - start) / delta)));
+  core::Tensor result(c.dtype(0), {count});
+  for (int64_t i = 0; i < count; ++i)
+    store_real(c.dtype(0), result.mutable_bytes().data(), size_t(i), start + double(i) * delta);
+  c.set_constant(0, std::move(result));
+}
+
 void infer_range(InferContext& c) {
-  const auto start = c.ints(0);
-  const auto limit = c.ints(1);
-  const auto delta = c.ints(2);
-  if (!start || !limit || !delta || !delta->front().is_constant()) {
-    c.fail("start, limit and delta must be known before the run");
-  }
-  const int64_t step = delta->front().value();
-  const Dim span = limit->front() - start->front();
+  if (core::dtype_is_float(c.dtype(0))) return infer_real_range(c);
+  const auto start = c.need_ints(0);
+  const auto limit = c.need_ints(1);
+  const auto delta = c.need_ints(2);
+  if (!delta.front().is_constant()) c.undecided("delta " + delta.front().text() + " is not a number");
+  const int64_t step = delta.front().value();
+  const Dim span = limit.front() - start.front();
   Dim count = span;
   if (step != 1) {
     if (step == 0 || !span.is_constant())
@@ -23,10 +38,10 @@ void infer_range(InferContext& c) {
   }
   if (count.is_constant() && count.value() < 0) count = Dim(0);
   Fact fact;
-  fact.affine = graph::AffineIndex{start->front(), {step}};
+  fact.affine = graph::AffineIndex{start.front(), {step}};
   if (count.is_constant() && count.value() <= 4096) {
     std::vector<Dim> ints;
-    for (int64_t i = 0; i < count.value(); ++i) ints.push_back(start->front() + Dim(i * step));
+    for (int64_t i = 0; i < count.value(); ++i) ints.push_back(start.front() + Dim(i * step));
     fact.ints = std::move(ints);
   }
   c.set(0, c.dtype(0), {count}, std::move(fact));

@@ -1,8 +1,7 @@
 // Reductions in the form of ReduceMean-18: axes are an operand; none means all.
 #include <algorithm>
 
-#include "runtime/ops/movement.h"
-#include "runtime/ops/shape_rules.h"
+#include "runtime/ops/compose.h"
 
 namespace vulcap::ops {
 namespace {
@@ -56,39 +55,55 @@ void infer_reduce(InferContext& c) {
   c.set(0, c.dtype(0), std::move(to), std::move(fact));
 }
 
-// Kept axes first, reduced axes last, by a copy when they are not one run already.
+// What the partial results of the innermost axes are made by, and what combines them; the last step is the operator.
+struct Steps {
+  uint32_t first;
+  uint32_t between;
+  uint32_t last;
+};
+
+Steps steps_of(uint32_t op) {
+  if (op == abi::kReduceSumSquare) return {op, abi::kReduceSum, abi::kReduceSum};
+  if (op == abi::kReduceLogSum) return {abi::kReduceSum, abi::kReduceSum, op};
+  return {op, op, op};
+}
+
+// Axes [begin, end) of a value.
+struct Run {
+  size_t begin;
+  size_t end;
+};
+
+std::vector<Run> reduced_runs(const std::vector<bool>& reduced) {
+  std::vector<Run> runs;
+  for (size_t i = 0; i < reduced.size(); ++i) {
+    if (!reduced[i]) continue;
+    if (!runs.empty() && runs.back().end == i) {
+      ++runs.back().end;
+    } else {
+      runs.push_back({i, i + 1});
+    }
+  }
+  return runs;
+}
+
+// The innermost run of reduced axes goes first: nothing has to move for the outer ones.
 void lower_reduce(LowerContext& c) {
   InferContext rule(c.graph(), c.node());
-  const auto reduced = reduced_axes(rule);
-  const core::Shape shape = c.shape(0);
+  Compose make(c);
   const uint32_t op = std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& row) {
                         return row.name == c.node().op;
                       })->op;
-  const auto first = size_t(std::find(reduced.begin(), reduced.end(), true) - reduced.begin());
-  auto last = first;
-  while (last < reduced.size() && reduced[last]) ++last;
-  const bool one_run = std::find(reduced.begin() + int64_t(last), reduced.end(), true) == reduced.end();
-  abi::ReduceParams p{1, 1, 1, op};
-  ValueId from = c.in(0);
-  if (one_run) {
-    for (size_t i = 0; i < shape.size(); ++i)
-      (i < first ? p.outer : i < last ? p.reduce : p.inner) *= narrow(shape[i]);
-  } else {
-    StridedCopy copy;
-    const auto strides = row_major_strides(shape);
-    for (bool want : {false, true}) {
-      for (size_t i = 0; i < shape.size(); ++i) {
-        if (reduced[i] != want) continue;
-        (want ? p.reduce : p.outer) *= narrow(shape[i]);
-        copy.shape.push_back(shape[i]);
-        copy.in_strides.push_back(strides[i]);
-      }
-    }
-    copy.out_strides = row_major_strides(copy.shape);
-    from = c.temp(c.dtype(0), copy.shape);
-    emit_copy(c, c.in(0), from, copy);
+  auto runs = reduced_runs(reduced_axes(rule));
+  const size_t rank = c.shape(0).size();
+  if (runs.empty()) runs.push_back({rank, rank});
+  const Steps steps = steps_of(op);
+  ValueId x = c.in(0);
+  for (size_t i = runs.size(); i-- > 0;) {
+    const bool first = i + 1 == runs.size(), last = i == 0;
+    const uint32_t step = first && last ? op : first ? steps.first : last ? steps.last : steps.between;
+    x = make.reduce(step, x, runs[i].begin, runs[i].end, last ? c.out(0) : graph::kNoValue);
   }
-  c.emit("reduce", {c.dtype(0), {}}, p, {c.read(from), c.write(c.out(0))}, {p.outer * p.inner, 1, 1});
 }
 
 }  // namespace
