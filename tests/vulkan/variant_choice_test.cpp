@@ -71,6 +71,28 @@ TEST(VariantChoice, MatmulTakesPairsOnlyWhenAllIsEven) {
   EXPECT_EQ(constant(choose("matmul m=197 n=768 k=768", software_renderer()), kRows), 16u);
 }
 
+TEST(VariantChoice, ScattersThatCombineWalkOneAxisInOrder) {
+  EXPECT_EQ(module_of("scatter_nd x=4,5 index=3,1", discrete_gpu()), "scatter_nd.E_b4");
+  const VariantChoice choice = choose("scatter_nd x=4,5 index=3,1 op=1", discrete_gpu());
+  EXPECT_EQ(choice.dispatch.module->name, "scatter_nd_reduce.S_f32");
+  EXPECT_EQ(constant(choice, 2), 4u) << "the axis of the three indices";
+  EXPECT_EQ(constant(choose("scatter_nd axis=0 x=4 index=4 op=1", discrete_gpu()), 2), 5u);
+  EXPECT_EQ(module_of("scatter_nd x=4,5 index=70000,1 op=1", software_renderer()), "refused");
+}
+
+TEST(VariantChoice, TopKTakesMoreLanesForLongLines) {
+  constexpr uint32_t kLanes = 10;
+  EXPECT_EQ(constant(choose("top_k reduce=50 largest", software_renderer()), kLanes), 8u);
+  EXPECT_EQ(constant(choose("top_k reduce=600000 largest", software_renderer()), kLanes), 32u);
+  EXPECT_EQ(constant(choose("top_k reduce=50 largest", discrete_gpu()), kLanes), 256u);
+}
+
+TEST(VariantChoice, IntegersAreReducedOneInvocationAnOutput) {
+  EXPECT_EQ(module_of("reduce op=0 storage=i64", software_renderer()), "reduce_serial.S_i64");
+  EXPECT_EQ(module_of("reduce op=2 storage=u8", software_renderer()), "reduce_serial.S_u8");
+  EXPECT_EQ(module_of("reduce op=6 storage=i32", software_renderer()), "refused");
+}
+
 TEST(VariantChoice, GroupsCoverTheWork) {
   EXPECT_EQ(choose("unary op=Relu n=65", software_renderer()).dispatch.groups,
             (std::array<uint32_t, 3>{2, 1, 1}));

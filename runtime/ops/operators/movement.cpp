@@ -349,7 +349,40 @@ bool is_contiguous(const core::Shape& shape, const std::vector<int64_t>& strides
   return true;
 }
 
+namespace {
+
+// Axes that remain once neighbours that both sides walk in one stride are merged.
+size_t merged_rank(const StridedCopy& copy) {
+  size_t rank = 0, last = SIZE_MAX;
+  for (size_t i = 0; i < copy.shape.size(); ++i) {
+    if (copy.shape[i] == 1) continue;
+    const bool merges = last != SIZE_MAX && copy.in_strides[last] == copy.in_strides[i] * copy.shape[i] &&
+                        copy.out_strides[last] == copy.out_strides[i] * copy.shape[i];
+    rank += !merges;
+    last = i;
+  }
+  return rank;
+}
+
+// The copy as one for each place along its shortest axis, so that each walks an axis less.
+void emit_parts(LowerContext& c, ValueId from, ValueId to, const StridedCopy& copy) {
+  size_t axis = SIZE_MAX;
+  for (size_t i = 0; i < copy.shape.size(); ++i) {
+    if (copy.shape[i] != 1 && (axis == SIZE_MAX || copy.shape[i] < copy.shape[axis])) axis = i;
+  }
+  for (int64_t place = 0; place < copy.shape[axis]; ++place) {
+    StridedCopy part = copy;
+    part.shape[axis] = 1;
+    part.in_offset += place * copy.in_strides[axis];
+    part.out_offset += place * copy.out_strides[axis];
+    emit_copy(c, from, to, part);
+  }
+}
+
+}  // namespace
+
 void emit_copy(LowerContext& c, ValueId from, ValueId to, const StridedCopy& copy) {
+  if (merged_rank(copy) > abi::kMaxRank) return emit_parts(c, from, to, copy);
   const auto space = collapse<2>(copy.shape, {copy.in_strides, copy.out_strides});
   abi::CopyParams p{};
   p.n = space.n;
