@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "runtime/ops/compose.h"
+#include "shaders/abi.h"
 
 namespace vulcap::ops {
 namespace {
