@@ -78,10 +78,12 @@ void modernise(Node& node, int64_t opset, const AddConstant& constant) {
   if (opset < 10 && node.op == "Slice") slice_1_to_10(node, constant);
   if (opset < 11 && node.op == "Pad") pad_2_to_11(node, constant);
   if (opset < 10 && node.op == "TopK") top_k_1_to_10(node, constant);
-  if (opset < 16 && node.op == "RoiAlign") node.attributes.set("coordinate_transformation_mode", "output_half_pixel");
+  if (opset < 16 && node.op == "RoiAlign")
+    node.attributes.set("coordinate_transformation_mode", "output_half_pixel");
   if (node.op == "Scatter") node.op = "ScatterElements";
   if (opset < 11 && node.op == "Clip") clip_6_to_11(node, constant);
-  if (opset < 13 && (node.op == "Softmax" || node.op == "LogSoftmax" || node.op == "Hardmax")) softmax_11_to_13(node);
+  if (opset < 13 && (node.op == "Softmax" || node.op == "LogSoftmax" || node.op == "Hardmax"))
+    softmax_11_to_13(node);
 }
 
 }  // namespace vulcap::onnx

@@ -42,8 +42,9 @@ class IndexedLoop {
   // Throws when an index was outside; its items were left out.
   void check(const char* kernel) const {
     if (!failed_) return;
-    throw core::Error(core::ErrorCode::kRuntime, std::string(kernel) + ": index " + std::to_string(wrong_index_) +
-                                                     " is outside [" + std::to_string(-wrong_size_) + ", " +
+    throw core::Error(core::ErrorCode::kRuntime, std::string(kernel) + ": index " +
+                                                     std::to_string(wrong_index_) + " is outside [" +
+                                                     std::to_string(-wrong_size_) + ", " +
                                                      std::to_string(wrong_size_) + ") of the indexed axis");
   }
 

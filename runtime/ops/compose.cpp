@@ -206,8 +206,8 @@ ValueId Compose::gather(ValueId x, ValueId indices, size_t axis, ValueId to) {
   const auto [outer, size, inner] = split_at_axis(result, axis);
   result[axis] = int64_t(core::element_count(shape(indices)));
   to = target(to, dtype(x), result);
-  const abi::GatherParams p{count(result), narrow(result[axis]), narrow(inner),
-                            narrow(size),  0,                    narrow(size)};
+  const abi::GatherParams p{count(result), narrow(result[axis]), narrow(inner), narrow(size), 0,
+                            narrow(size)};
   c_.emit("gather", {dtype(x), dtype(indices)}, p, {c_.read(x), c_.read(indices), c_.write(to)}, {p.n, 1, 1});
   return to;
 }

@@ -1,5 +1,6 @@
-// Kernel calls on scratch values, for operators that are made of several kernels. Operands are values whose shapes
-// are known; each function returns its result, which is `to` when that is given and else a new scratch value.
+// Kernel calls on scratch values, for operators that are made of several kernels. Operands are values whose
+// shapes are known; each function returns its result, which is `to` when that is given and else a new scratch
+// value.
 #pragma once
 
 #include <string_view>
@@ -48,7 +49,9 @@ class Compose {
 };
 
 // The axis attribute or operand `value` of a tensor of `rank`, in [0, rank).
-inline size_t normal_axis(int64_t value, size_t rank) { return size_t(value < 0 ? value + int64_t(rank) : value); }
+inline size_t normal_axis(int64_t value, size_t rank) {
+  return size_t(value < 0 ? value + int64_t(rank) : value);
+}
 
 // Products of the dims before, at and behind `axis`.
 struct AxisSplit {

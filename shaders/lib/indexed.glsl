@@ -1,5 +1,6 @@
-// What gather_nd and scatter_nd share; include behind storage.glsl, flat.glsl, axes.glsl and the bindings p, indices.
-// 32-bit words of an index: of a 64-bit one the low word says all, since it is a place or a small negative.
+// What gather_nd and scatter_nd share; include behind storage.glsl, flat.glsl, axes.glsl and the bindings p,
+// indices. 32-bit words of an index: of a 64-bit one the low word says all, since it is a place or a small
+// negative.
 layout(constant_id = 0) const uint kIndexWords = 2;
 
 uint indexed_items() {

@@ -1,4 +1,5 @@
-// Rows and builders of kernel families that have a file of their own. A builder says whether it knows the kernel.
+// Rows and builders of kernel families that have a file of their own. A builder says whether it knows the
+// kernel.
 #pragma once
 
 #include <span>

@@ -23,7 +23,8 @@ List row_major(const List& shape) {
 }
 
 // Writes one axis of the items, counted from the first of `rank`.
-void set_axis(abi::GatherNdParams& p, size_t rank, size_t axis, int64_t size, int64_t x_stride, int64_t i_stride) {
+void set_axis(abi::GatherNdParams& p, size_t rank, size_t axis, int64_t size, int64_t x_stride,
+              int64_t i_stride) {
   const size_t at = 6 - rank + axis;
   p.shape[at] = uint32_t(size);
   p.x_stride[at] = uint32_t(x_stride);
@@ -50,7 +51,8 @@ abi::GatherNdParams by_parts(const List& x, const List& index, size_t batch) {
   const List x_strides = row_major(x), i_strides = row_major(index);
   const size_t rows = index.size() - 1, depth = size_t(index.back()), first = batch + depth;
   const size_t rank = rows + x.size() - first;
-  for (size_t i = 0; i < rows; ++i) set_axis(p, rank, i, index[i], i < batch ? x_strides[i] : 0, i_strides[i]);
+  for (size_t i = 0; i < rows; ++i)
+    set_axis(p, rank, i, index[i], i < batch ? x_strides[i] : 0, i_strides[i]);
   for (size_t i = first; i < x.size(); ++i) set_axis(p, rank, rows + i - first, x[i], x_strides[i], 0);
   p.depth = uint32_t(depth);
   for (size_t d = 0; d < depth; ++d) {
@@ -159,7 +161,8 @@ void build_roi_align(Row& row, Builder& builder) {
   builder.input(builder.storage(), size_t(p.batch) * p.channels * p.in_h * p.in_w);
   const uint32_t regions = builder.input(builder.storage(), size_t(p.regions) * 4);
   for (size_t i = 0; i < size_t(p.regions) * 4; ++i)
-    set_element(builder.storage(), builder.test().inputs[regions], i, (i % 4 < 2 ? 0.3 : 4.7) + double(i % 7) * 0.6);
+    set_element(builder.storage(), builder.test().inputs[regions], i,
+                (i % 4 < 2 ? 0.3 : 4.7) + double(i % 7) * 0.6);
   builder.input(DType::kI64, p.regions, 0, p.batch);
   builder.output(builder.storage(), size_t(p.regions) * p.channels * p.out_h * p.out_w);
   builder.finish(p, p.regions * p.channels * p.out_h * p.out_w);
@@ -179,7 +182,8 @@ void build_col2im(Row& row, Builder& builder) {
     p.blocks[i] = uint32_t((image[i] + 2 * pad[i] - dilation[i] * (kernel[i] - 1) - 1) / stride[i] + 1);
   }
   const size_t planes = size_t(p.batch) * p.channels;
-  builder.input(builder.storage(), planes * size_t(count_of(kernel)) * p.blocks[0] * p.blocks[1] * p.blocks[2]);
+  builder.input(builder.storage(),
+                planes * size_t(count_of(kernel)) * p.blocks[0] * p.blocks[1] * p.blocks[2]);
   builder.output(builder.storage(), planes * size_t(count_of(image)));
   builder.finish(p, uint32_t(planes * size_t(count_of(image))));
 }
@@ -209,7 +213,8 @@ constexpr const char* kRows[] = {
     "top_k reduce=50257 outer=2 k=3 largest",
     "top_k reduce=19 k=19 special {largest;last} storage={f32;i64}",
     "top_k outer=0",
-    "cumulative reduce={1;2;31} inner={1;3} {exclusive;reverse;exclusive reverse;outer=1} storage={f32;f16;i32;i64}",
+    "cumulative reduce={1;2;31} inner={1;3} {exclusive;reverse;exclusive reverse;outer=1} "
+    "storage={f32;f16;i32;i64}",
     "cumulative reduce=9 product {exclusive;reverse} storage={f32;i64} low=-2 high=3",
     "cumulative reduce=0",
     "grid_sample mode={0;1;2} padding={0;1;2} {align;batch=1} storage=f32",

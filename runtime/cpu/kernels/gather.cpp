@@ -13,8 +13,9 @@ void check_indices(const Index* indices, const abi::GatherParams& p) {
   for (size_t i = 0; i < p.indices; ++i) {
     const int64_t index = indices[i];
     if (index >= -int64_t(p.axis_size) && index < int64_t(p.axis_size)) continue;
-    throw core::Error(core::ErrorCode::kRuntime, "Gather: index " + std::to_string(index) + " is outside [0, " +
-                                                     std::to_string(p.axis_size) + ") of the gathered axis; check " +
+    throw core::Error(core::ErrorCode::kRuntime, "Gather: index " + std::to_string(index) +
+                                                     " is outside [0, " + std::to_string(p.axis_size) +
+                                                     ") of the gathered axis; check " +
                                                      "that the token ids or positions fit the model");
   }
 }
@@ -64,7 +65,8 @@ void run_gather(const CpuArgs& args) {
 
 bool accepts_gather(const ops::KernelCall& call) {
   const auto index = call.variant.second;
-  return (index == core::DType::kI64 || index == core::DType::kI32) && core::dtype_bits(call.variant.storage) >= 8;
+  return (index == core::DType::kI64 || index == core::DType::kI32) &&
+         core::dtype_bits(call.variant.storage) >= 8;
 }
 
 }  // namespace

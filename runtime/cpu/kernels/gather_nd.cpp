@@ -31,6 +31,8 @@ void run_gather_nd(const CpuArgs& args) {
 
 }  // namespace
 
-void cpu_kernel_gather_nd(CpuRegistry& registry) { registry.add("gather_nd", {run_gather_nd, nullptr, nullptr}); }
+void cpu_kernel_gather_nd(CpuRegistry& registry) {
+  registry.add("gather_nd", {run_gather_nd, nullptr, nullptr});
+}
 
 }  // namespace vulcap::cpu

@@ -34,7 +34,8 @@ constexpr float start_value() {
 // Partial results are combined without a second Abs or square.
 template <uint32_t kOp>
 HWY_INLINE VFloat lanes_combined(VFloat sum) {
-  constexpr uint32_t kAcross = kOp == abi::kReduceL1 || kOp == abi::kReduceSumSquare ? uint32_t{abi::kReduceSum} : kOp;
+  constexpr uint32_t kAcross =
+      kOp == abi::kReduceL1 || kOp == abi::kReduceSumSquare ? uint32_t{abi::kReduceSum} : kOp;
   if constexpr (kAcross == abi::kReduceSum) return hn::SumOfLanes(kFloats, sum);
   HWY_ALIGN float lanes[kLanes];
   hn::Store(sum, kFloats, lanes);
@@ -68,7 +69,8 @@ void reduce_rows(const T* x, T* y, size_t count, const Finish& finish) {
 
 // Columns [begin, end) of an axis with `inner` values behind it.
 template <uint32_t kOp, typename T>
-void reduce_columns(const T* x, T* y, size_t count, size_t inner, size_t begin, size_t end, const Finish& finish) {
+void reduce_columns(const T* x, T* y, size_t count, size_t inner, size_t begin, size_t end,
+                    const Finish& finish) {
   for (size_t i = begin; i < end; i += kLanes) {
     VFloat sum = set(start_value<kOp>());
     for (size_t r = 0; r < count; ++r) sum = combine<kOp>(sum, load_some(x + r * inner + i, end - i));

@@ -64,19 +64,20 @@ void top_k_lines(const CpuArgs& args) {
   auto* values = args.ptr<T>(1);
   auto* places = args.ptr<int64_t>(2);
   if (p.k == 0) return;
-  parallel_range(args.pool, size_t(p.outer) * p.inner, p.reduce * sizeof(T) * 4, [&](size_t begin, size_t end) {
-    std::vector<uint32_t> best;
-    for (size_t item = begin; item < end; ++item) {
-      const size_t outer = item / p.inner, inner = item % p.inner;
-      const T* line = x + outer * p.reduce * p.inner + inner;
-      best_places(line, p, best);
-      for (size_t k = 0; k < p.k; ++k) {
-        const size_t to = (outer * p.k + k) * p.inner + inner;
-        values[to] = line[size_t(best[k]) * p.inner];
-        places[to] = best[k];
-      }
-    }
-  });
+  parallel_range(args.pool, size_t(p.outer) * p.inner, p.reduce * sizeof(T) * 4,
+                 [&](size_t begin, size_t end) {
+                   std::vector<uint32_t> best;
+                   for (size_t item = begin; item < end; ++item) {
+                     const size_t outer = item / p.inner, inner = item % p.inner;
+                     const T* line = x + outer * p.reduce * p.inner + inner;
+                     best_places(line, p, best);
+                     for (size_t k = 0; k < p.k; ++k) {
+                       const size_t to = (outer * p.k + k) * p.inner + inner;
+                       values[to] = line[size_t(best[k]) * p.inner];
+                       places[to] = best[k];
+                     }
+                   }
+                 });
 }
 
 void run_top_k(const CpuArgs& args) {

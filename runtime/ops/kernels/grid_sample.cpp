@@ -44,7 +44,9 @@ Taps taps(const abi::GridSampleParams& p, float coordinate, uint32_t size) {
   const float first = (p.mode == abi::kSampleNearest ? x : std::floor(x)) - (result.count == 4 ? 1.0f : 0.0f);
   for (size_t i = 0; i < result.count; ++i) {
     const float at = first + float(i), distance = x - at;
-    result.weight[i] = result.count == 1 ? 1 : result.count == 2 ? 1 - std::abs(double(distance)) : cubic(distance);
+    result.weight[i] = result.count == 1   ? 1
+                       : result.count == 2 ? 1 - std::abs(double(distance))
+                                           : cubic(distance);
     const float place = p.padding == abi::kSampleBorder       ? std::clamp(at, 0.0f, n - 1)
                         : p.padding == abi::kSampleReflection ? reflected(at, low, high)
                                                               : at;
@@ -61,7 +63,8 @@ double sample(const KernelArgs& args, const std::array<Taps, 3>& axes, size_t pl
       for (size_t x = 0; x < axes[2].count; ++x) {
         const int64_t at[] = {axes[0].at[z], axes[1].at[y], axes[2].at[x]};
         if (at[0] < 0 || at[1] < 0 || at[2] < 0) continue;
-        const size_t offset = ((plane * p.in_size[0] + size_t(at[0])) * p.in_size[1] + size_t(at[1])) * p.in_size[2];
+        const size_t offset =
+            ((plane * p.in_size[0] + size_t(at[0])) * p.in_size[1] + size_t(at[1])) * p.in_size[2];
         sum += axes[0].weight[z] * axes[1].weight[y] * axes[2].weight[x] *
                load_real(args.call.variant.storage, args.buffers[0], offset + size_t(at[2]));
       }

@@ -81,7 +81,8 @@ void reduce_integers(const KernelArgs& args) {
     const size_t begin = i / p.inner * p.reduce * p.inner + i % p.inner;
     int64_t sum = dtype == DType::kBool ? p.op == abi::kReduceMin : real_to_int(dtype, start_value(p.op));
     for (size_t r = 0; r < p.reduce; ++r) {
-      sum = combine_whole(p.op, dtype == DType::kU64, sum, load_int(dtype, args.buffers[0], begin + r * p.inner));
+      sum = combine_whole(p.op, dtype == DType::kU64, sum,
+                          load_int(dtype, args.buffers[0], begin + r * p.inner));
     }
     store_int(dtype, args.buffers[1], i, sum);
   }

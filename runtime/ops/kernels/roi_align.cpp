@@ -29,7 +29,8 @@ Region read_region(const KernelArgs& args, const abi::RoiAlignParams& p, size_t 
 }
 
 // The mean of the four corners around (y, x) by weight, or with `largest` the largest weighted corner.
-double corners(const KernelArgs& args, const abi::RoiAlignParams& p, size_t plane, float y, float x, bool largest) {
+double corners(const KernelArgs& args, const abi::RoiAlignParams& p, size_t plane, float y, float x,
+               bool largest) {
   if (y < -1 || y > float(p.in_h) || x < -1 || x > float(p.in_w)) return 0;
   y = std::min(std::max(y, 0.0f), float(p.in_h - 1));
   x = std::min(std::max(x, 0.0f), float(p.in_w - 1));
@@ -38,8 +39,9 @@ double corners(const KernelArgs& args, const abi::RoiAlignParams& p, size_t plan
   double sum = 0, most = 0;
   for (uint32_t i = 0; i < 4; ++i) {
     const size_t h = std::min(top + i / 2, p.in_h - 1), w = std::min(left + i % 2, p.in_w - 1);
-    const double value = (i / 2 ? down : 1 - down) * (i % 2 ? right : 1 - right) *
-                         load_real(args.call.variant.storage, args.buffers[0], (plane * p.in_h + h) * p.in_w + w);
+    const double value =
+        (i / 2 ? down : 1 - down) * (i % 2 ? right : 1 - right) *
+        load_real(args.call.variant.storage, args.buffers[0], (plane * p.in_h + h) * p.in_w + w);
     sum += value;
     most = i == 0 ? value : std::max(most, value);
   }
@@ -61,7 +63,8 @@ void roi_align_reference(const KernelArgs& args) {
     for (uint32_t s = 0; s < region.samples_h * region.samples_w; ++s) {
       const float down = (float(s / region.samples_w) + 0.5f) * region.cell_h / float(region.samples_h);
       const float right = (float(s % region.samples_w) + 0.5f) * region.cell_w / float(region.samples_w);
-      const float y = region.y + float(h) * region.cell_h + down, x = region.x + float(w) * region.cell_w + right;
+      const float y = region.y + float(h) * region.cell_h + down,
+                  x = region.x + float(w) * region.cell_w + right;
       const double value = corners(args, p, size_t(batch) * p.channels + c, y, x, largest);
       result = !largest ? result + value : s == 0 ? value : std::max(result, value);
     }

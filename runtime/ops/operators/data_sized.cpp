@@ -29,7 +29,8 @@ void infer_non_zero(InferContext& c) {
   std::vector<int64_t> result(rank * count);
   for (size_t i = 0; i < count; ++i) {
     int64_t rest = places[i];
-    for (size_t axis = rank; axis-- > 0; rest /= x.shape()[axis]) result[axis * count + i] = rest % x.shape()[axis];
+    for (size_t axis = rank; axis-- > 0; rest /= x.shape()[axis])
+      result[axis * count + i] = rest % x.shape()[axis];
   }
   c.set_constant(0, int64_tensor({int64_t(rank), int64_t(count)}, result));
 }
@@ -65,8 +66,8 @@ Items unique_items(InferContext& c) {
   if (items.flat) {
     items.split.size = int64_t(items.x.size());
   } else {
-    items.split = split_at_axis(items.x.shape(),
-                                c.axis(c.attributes().integer("axis", 0), items.x.shape().size()));
+    items.split =
+        split_at_axis(items.x.shape(), c.axis(c.attributes().integer("axis", 0), items.x.shape().size()));
   }
   return items;
 }
@@ -124,7 +125,8 @@ struct Box {
 };
 
 Box read_box(const Tensor& boxes, size_t at, bool centre) {
-  const double a = boxes.at_f64(at), b = boxes.at_f64(at + 1), d = boxes.at_f64(at + 2), e = boxes.at_f64(at + 3);
+  const double a = boxes.at_f64(at), b = boxes.at_f64(at + 1), d = boxes.at_f64(at + 2),
+               e = boxes.at_f64(at + 3);
   if (centre) return {b - e / 2, a - d / 2, b + e / 2, a + d / 2};
   return {std::min(a, d), std::min(b, e), std::max(a, d), std::max(b, e)};
 }

@@ -1,4 +1,5 @@
-// Einsum-12: operands are folded from left to right; each pair is a batched matrix product of permuted operands.
+// Einsum-12: operands are folded from left to right; each pair is a batched matrix product of permuted
+// operands.
 #include <algorithm>
 #include <map>
 
@@ -29,11 +30,13 @@ Labels read_term(InferContext& c, const std::string& text, size_t rank) {
   Labels labels;
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] != '.') {
-      if (!std::isalpha(static_cast<unsigned char>(text[i]))) c.fail("equation term '" + text + "' is not understood");
+      if (!std::isalpha(static_cast<unsigned char>(text[i])))
+        c.fail("equation term '" + text + "' is not understood");
       labels.push_back(text[i]);
       continue;
     }
-    if (text.substr(i, 3) != "..." || rank < letters) c.fail("equation term '" + text + "' is not understood");
+    if (text.substr(i, 3) != "..." || rank < letters)
+      c.fail("equation term '" + text + "' is not understood");
     for (size_t k = rank - letters; k-- > 0;) labels.push_back(kEllipsis + Label(k));
     i += 2;
   }
@@ -46,7 +49,8 @@ Labels implied_output(const std::string& terms, size_t ellipsis) {
   Labels labels;
   for (size_t k = ellipsis; k-- > 0;) labels.push_back(kEllipsis + Label(k));
   for (int letter = 'A'; letter <= 'z'; ++letter) {
-    if (std::isalpha(letter) && std::count(terms.begin(), terms.end(), char(letter)) == 1) labels.push_back(letter);
+    if (std::isalpha(letter) && std::count(terms.begin(), terms.end(), char(letter)) == 1)
+      labels.push_back(letter);
   }
   return labels;
 }
@@ -173,7 +177,9 @@ class Contraction {
     return {make_.view(multiplied(a, b, batch, m, k, n), dims(result)), result};
   }
 
-  ValueId ordered(const Term& term, const Labels& labels) { return make_.permute(term.value, places(term, labels)); }
+  ValueId ordered(const Term& term, const Labels& labels) {
+    return make_.permute(term.value, places(term, labels));
+  }
 
  private:
   core::Shape dims(const Labels& labels) const {
@@ -184,7 +190,8 @@ class Contraction {
   static std::vector<size_t> places(const Term& term, const Labels& labels) {
     std::vector<size_t> result;
     for (const Label label : labels)
-      result.push_back(size_t(std::find(term.labels.begin(), term.labels.end(), label) - term.labels.begin()));
+      result.push_back(
+          size_t(std::find(term.labels.begin(), term.labels.end(), label) - term.labels.begin()));
     return result;
   }
   // The term with one axis a group of labels.

@@ -10,7 +10,8 @@ namespace vulcap::ops {
 namespace {
 
 void require_index(InferContext& c, size_t input) {
-  if (c.dtype(input) != DType::kI64 && c.dtype(input) != DType::kI32) c.fail("indices must be int32 or int64");
+  if (c.dtype(input) != DType::kI64 && c.dtype(input) != DType::kI32)
+    c.fail("indices must be int32 or int64");
 }
 
 // The items of an indexed access and how each operand is walked over them.
@@ -162,7 +163,8 @@ abi::GatherNdParams nd_params(const core::Shape& x, const core::Shape& index, co
 void infer_gather_nd(InferContext& c) {
   const NdAxes axes = nd_axes(c);
   for (size_t i = 0; i < axes.batch; ++i) {
-    if (!(c.shape(0)[i] == c.shape(1)[i])) c.fail("indices and data differ in batch dim " + std::to_string(i));
+    if (!(c.shape(0)[i] == c.shape(1)[i]))
+      c.fail("indices and data differ in batch dim " + std::to_string(i));
   }
   Fact fact;
   fact.splat = c.in(0).fact.splat;
@@ -195,7 +197,8 @@ void infer_tensor_scatter(InferContext& c) {
   c.same_dtype(0, 1);
   const SymShape& cache = c.shape(0);
   const size_t axis = c.axis(c.attributes().integer("axis", -2), cache.size());
-  if (axis == 0 || c.rank(1) != cache.size()) c.fail("the update must have the cache's rank, and axis not be 0");
+  if (axis == 0 || c.rank(1) != cache.size())
+    c.fail("the update must have the cache's rank, and axis not be 0");
   const std::string mode = c.attributes().text("mode", "linear");
   if (mode != "linear" && mode != "circular") c.fail("mode '" + mode + "' is not known");
   if (c.has(2)) require_index(c, 2);
@@ -212,7 +215,8 @@ void lower_tensor_scatter(LowerContext& c) {
   ValueId places = make.binary("Add", make.view(start, {cache[0], 1}), make.iota(DType::kI64, update[axis]));
   if (c.attributes().text("mode", "linear") == "circular") {
     const ValueId size = make.fill(DType::kI64, {1}, double(cache[axis]));
-    places = make.where(make.compare("GreaterOrEqual", places, size), make.binary("Sub", places, size), places);
+    places =
+        make.where(make.compare("GreaterOrEqual", places, size), make.binary("Sub", places, size), places);
   }
   IndexedSpace items{update, row_major_strides(cache), std::vector<int64_t>(update.size(), 0)};
   const IndexedAxis indexed{cache[axis], items.x_strides[axis]};
@@ -225,7 +229,8 @@ void lower_tensor_scatter(LowerContext& c) {
 // ---- ReverseSequence: y[b, t] = x[b, t < length[b] ? length[b] - 1 - t : t] ----
 void infer_reverse_sequence(InferContext& c) {
   const size_t rank = c.rank(0);
-  const int64_t batch = c.attributes().integer("batch_axis", 1), time = c.attributes().integer("time_axis", 0);
+  const int64_t batch = c.attributes().integer("batch_axis", 1),
+                time = c.attributes().integer("time_axis", 0);
   if (rank < 2 || std::min(batch, time) != 0 || std::max(batch, time) != 1)
     c.fail("batch_axis and time_axis must be 0 and 1");
   if (c.dtype(1) != DType::kI64) c.fail("sequence_lens must be int64");

@@ -15,7 +15,8 @@ void infer_loss(InferContext& c) {
   SymShape places = scores;
   places.erase(places.begin() + 1);
   if (places != c.shape(1)) c.fail("target must have shape " + core::shape_text(places));
-  if (c.has(2) && (c.rank(2) != 1 || !(c.shape(2)[0] == scores[1]))) c.fail("weight must have one entry a class");
+  if (c.has(2) && (c.rank(2) != 1 || !(c.shape(2)[0] == scores[1])))
+    c.fail("weight must have one entry a class");
   const std::string reduction = c.attributes().text("reduction", "mean");
   if (reduction != "none" && reduction != "sum" && reduction != "mean")
     c.fail("reduction '" + reduction + "' is not known");

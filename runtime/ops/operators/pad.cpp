@@ -1,5 +1,5 @@
-// Pad-25 and CenterCropPad-18. Constant padding is a filled output with a copy inside; the other modes gather along
-// one axis after another.
+// Pad-25 and CenterCropPad-18. Constant padding is a filled output with a copy inside; the other modes gather
+// along one axis after another.
 #include <algorithm>
 
 #include "runtime/ops/compose.h"
@@ -37,7 +37,8 @@ void infer_pad(InferContext& c) {
   SymShape to = c.shape(0);
   for (size_t i = 0; i < to.size(); ++i) {
     const Dim padded = to[i] + Dim(pads[i].begin + pads[i].end);
-    if (padded.is_constant() && padded.value() < 0) c.fail("pads cut off more than axis " + std::to_string(i));
+    if (padded.is_constant() && padded.value() < 0)
+      c.fail("pads cut off more than axis " + std::to_string(i));
     const bool grows = pads[i].begin > 0 || pads[i].end > 0;
     if (mode != "constant" && grows && to[i] == Dim(0)) c.fail("nothing to repeat along an axis of size 0");
     to[i] = padded;
@@ -91,7 +92,8 @@ void lower_repeating(LowerContext& c, const std::string& mode, const std::vector
   for (size_t i = 0; i < pads.size(); ++i) {
     if (pads[i].begin == 0 && pads[i].end == 0) continue;
     // A cut axis repeats what is left of it.
-    const int64_t cut = std::max<int64_t>(-pads[i].begin, 0), kept = from[i] - cut - std::max<int64_t>(-pads[i].end, 0);
+    const int64_t cut = std::max<int64_t>(-pads[i].begin, 0),
+                  kept = from[i] - cut - std::max<int64_t>(-pads[i].end, 0);
     std::vector<int64_t> places;
     for (int64_t at = 0; at < to[i]; ++at)
       places.push_back(cut + source_of(mode, at - std::max<int64_t>(pads[i].begin, 0), kept));
@@ -121,7 +123,8 @@ std::vector<AxisPad> centred(InferContext& c) {
   std::vector<AxisPad> pads(rank);
   for (size_t i = 0; i < axes.size(); ++i) {
     const size_t axis = c.axis(axes[i], rank);
-    if (!c.shape(0)[axis].is_constant()) c.undecided("axis " + std::to_string(axis) + " has no number as size");
+    if (!c.shape(0)[axis].is_constant())
+      c.undecided("axis " + std::to_string(axis) + " has no number as size");
     const int64_t more = target[i] - c.shape(0)[axis].value();
     const int64_t begin = more >= 0 ? more / 2 : -(-more / 2);
     pads[axis] = {begin, more - begin};

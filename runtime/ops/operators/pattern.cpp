@@ -127,9 +127,11 @@ void lower_depth_to_space(LowerContext& c) {
   const core::Shape x = c.shape(0);
   const int64_t block = c.attributes().integer("blocksize", 0), channels = x[1] / block / block;
   if (c.attributes().text("mode", "DCR") == "DCR") {
-    make.permute(make.view(c.in(0), {x[0], block, block, channels, x[2], x[3]}), {0, 3, 4, 1, 5, 2}, c.out(0));
+    make.permute(make.view(c.in(0), {x[0], block, block, channels, x[2], x[3]}), {0, 3, 4, 1, 5, 2},
+                 c.out(0));
   } else {
-    make.permute(make.view(c.in(0), {x[0], channels, block, block, x[2], x[3]}), {0, 1, 4, 2, 5, 3}, c.out(0));
+    make.permute(make.view(c.in(0), {x[0], channels, block, block, x[2], x[3]}), {0, 1, 4, 2, 5, 3},
+                 c.out(0));
   }
 }
 

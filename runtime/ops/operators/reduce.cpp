@@ -56,7 +56,8 @@ void infer_reduce(InferContext& c) {
   c.set(0, c.dtype(0), std::move(to), std::move(fact));
 }
 
-// What the partial results of the innermost axes are made by, and what combines them; the last step is the operator.
+// What the partial results of the innermost axes are made by, and what combines them; the last step is the
+// operator.
 struct Steps {
   uint32_t first;
   uint32_t between;

@@ -1,5 +1,5 @@
-// Images sampled at computed places and put together again: GridSample-22, AffineGrid-20, RoiAlign-22, Col2Im-18; and
-// Det-22.
+// Images sampled at computed places and put together again: GridSample-22, AffineGrid-20, RoiAlign-22,
+// Col2Im-18; and Det-22.
 #include <algorithm>
 
 #include "runtime/ops/compose.h"
@@ -105,7 +105,8 @@ void lower_affine_grid(LowerContext& c) {
 void infer_roi_align(InferContext& c) {
   if (c.rank(0) != 4 || c.rank(1) != 2 || c.rank(2) != 1 || c.dtype(2) != DType::kI64)
     c.fail("the operands must be x [n, c, h, w], rois [r, 4] and int64 batch_indices [r]");
-  const auto height = c.attributes().integer("output_height", 1), width = c.attributes().integer("output_width", 1);
+  const auto height = c.attributes().integer("output_height", 1),
+             width = c.attributes().integer("output_width", 1);
   c.set(0, c.dtype(0), {c.shape(1)[0], c.shape(0)[1], Dim(height), Dim(width)});
 }
 
@@ -156,7 +157,8 @@ void infer_col2im(InferContext& c) {
   const int64_t blocks = int64_t(p.blocks[0]) * p.blocks[1] * p.blocks[2];
   const auto channels = x.size() == 3 ? x[1].divide(Dim(kernel)) : std::nullopt;
   if (!channels || !(x[2] == Dim(blocks)))
-    c.fail("the operand must be [batch, channels * " + std::to_string(kernel) + ", " + std::to_string(blocks) + "]");
+    c.fail("the operand must be [batch, channels * " + std::to_string(kernel) + ", " +
+           std::to_string(blocks) + "]");
   SymShape to{x[0], *channels};
   for (const Dim& dim : c.need_ints(1)) to.push_back(dim);
   c.set(0, c.dtype(0), std::move(to));

@@ -115,8 +115,8 @@ namespace {
 void choose_reduce_serial(Chooser& c, const abi::ReduceParams& p) {
   const bool real = p.op == abi::kReduceL2 || p.op == abi::kReduceLogSum || p.op == abi::kReduceLogSumExp;
   if (real || p.reduce == 0) {
-    c.choice.refusal = "no shader variant of this reduction for " +
-                       std::string(core::dtype_name(c.call.variant.storage));
+    c.choice.refusal =
+        "no shader variant of this reduction for " + std::string(core::dtype_name(c.call.variant.storage));
     return;
   }
   if (!c.module("reduce_serial.S_" + std::string(tag(c.call.variant.storage)))) return;
