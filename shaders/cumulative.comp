@@ -1,9 +1,9 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 //! S = f32 f16 i32 i64
+#include "shaders/lib/storage.glsl"
 #include "shaders/abi.h"
 #include "shaders/lib/flat.glsl"
-#include "shaders/lib/storage.glsl"
 
 layout(constant_id = 0) const uint kFlags = 0;
 layout(push_constant) uniform Push { CumulativeParams p; };

@@ -1,10 +1,10 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 //! E = b1 b2 b4 b8
-#include "shaders/abi.h"
-#include "shaders/lib/axes.glsl"
-#include "shaders/lib/flat.glsl"
 #include "shaders/lib/storage.glsl"
+#include "shaders/abi.h"
+#include "shaders/lib/flat.glsl"
+#include "shaders/lib/axes.glsl"
 
 layout(push_constant) uniform Push { GatherNdParams p; };
 READONLY(0, ELEMENT, source);

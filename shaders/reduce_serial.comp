@@ -1,9 +1,9 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 //! S = i32 i64 u8
+#include "shaders/lib/storage.glsl"
 #include "shaders/abi.h"
 #include "shaders/lib/flat.glsl"
-#include "shaders/lib/storage.glsl"
 
 // One invocation an output, in the elements' own arithmetic: for types that subgroups do not add up.
 layout(constant_id = 0) const uint kOp = 0;

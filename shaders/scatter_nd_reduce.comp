@@ -1,11 +1,11 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 //! S = f32 f16 i32 i64
-#include "shaders/abi.h"
-#include "shaders/lib/axes.glsl"
-#include "shaders/lib/flat.glsl"
-#include "shaders/lib/math.glsl"
 #include "shaders/lib/storage.glsl"
+#include "shaders/abi.h"
+#include "shaders/lib/flat.glsl"
+#include "shaders/lib/axes.glsl"
+#include "shaders/lib/math.glsl"
 
 // Items along this axis may name one element, so one invocation walks them in order. kMaxRank: there is none.
 layout(constant_id = 2) const uint kSharedAxis = kMaxRank;

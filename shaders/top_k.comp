@@ -1,8 +1,8 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 //! S = f32 f16 i32 i64 u8
-#include "shaders/abi.h"
 #include "shaders/lib/storage.glsl"
+#include "shaders/abi.h"
 
 // One workgroup a line; k rounds, each finds the best of what comes behind the one before.
 layout(local_size_x_id = 10) in;
