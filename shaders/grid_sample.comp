@@ -38,7 +38,7 @@ void find_taps(uint axis, float coordinate) {
   float low = p.align != 0 ? 0.0 : -0.5, high = p.align != 0 ? n - 1.0 : n - 0.5;
   float x = p.align != 0 ? (coordinate + 1.0) / 2.0 * (n - 1.0) : ((coordinate + 1.0) * n - 1.0) / 2.0;
   if (p.mode == kSampleNearest) x = roundEven(x);
-  if (p.padding == kSampleBorder) x = clamp(x, 0.0, n - 1.0);
+  if (p.padding == kSampleBorder && p.mode != kSampleCubic) x = clamp(x, 0.0, n - 1.0);
   if (p.padding == kSampleReflection) x = reflected(x, low, high);
   uint count = taps();
   float first = (p.mode == kSampleNearest ? x : floor(x)) - (count == 4 ? 1.0 : 0.0);

@@ -33,9 +33,8 @@ DeviceCaps masked(DeviceCaps caps, const Options& options) {
 
 void check_parameter_sizes() {
   for (const shaders::ShaderModule& module : shaders::modules()) {
-    std::string_view kernel = module.name.substr(0, module.name.find('.'));
-    if (kernel.starts_with("matmul")) kernel = "matmul";
-    const size_t expected = ops::kernels()[ops::kernel_index(kernel)].param_bytes;
+    const ops::KernelDef* kernel = kernel_of_shader(module.name.substr(0, module.name.find('.')));
+    const size_t expected = kernel == nullptr ? 0 : kernel->param_bytes;
     if (module.push_bytes == expected) continue;
     throw core::Error(core::ErrorCode::kRuntime,
                       "the shader " + std::string(module.name) + " takes " +

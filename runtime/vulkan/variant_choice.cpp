@@ -237,6 +237,15 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
+const ops::KernelDef* kernel_of_shader(std::string_view shader) {
+  const ops::KernelDef* found = nullptr;
+  for (const ops::KernelDef& kernel : ops::kernels()) {
+    const bool fits = shader == kernel.name || shader.starts_with(std::string(kernel.name) + "_");
+    if (fits && (found == nullptr || kernel.name.size() > found->name.size())) found = &kernel;
+  }
+  return found;
+}
+
 VariantChoice choose_variant(const ops::KernelCall& call, const DeviceCaps& caps) {
   Chooser chooser{call, caps};
   const std::string_view kernel = ops::kernels()[call.kernel].name;

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "runtime/ops/kernel_call.h"
@@ -33,6 +34,10 @@ struct VariantChoice {
   std::string refusal;  // why no variant runs the call; empty when one does
   Dispatch dispatch;
 };
+
+// The kernel of a shader: shaders are called <kernel> or <kernel>_<what>, and the longest kernel name that
+// fits counts. Null when there is none.
+const ops::KernelDef* kernel_of_shader(std::string_view shader);
 
 VariantChoice choose_variant(const ops::KernelCall& call, const DeviceCaps& caps);
 

@@ -3,7 +3,7 @@
 
 #include <fstream>
 
-#include "runtime/ops/kernel_call.h"
+#include "runtime/vulkan/variant_choice.h"
 #include "shaders/shaders.h"
 
 namespace vulcap::shaders {
@@ -17,20 +17,9 @@ TEST(Modules, AreThosePinnedInVariantsTxt) {
   EXPECT_EQ(built, pinned);
 }
 
-// Further shaders of a kernel are called <kernel>_<what>: the kernel is the longest name that fits.
-const ops::KernelDef* kernel_of(const std::string& shader) {
-  const ops::KernelDef* found = nullptr;
-  for (const ops::KernelDef& kernel : ops::kernels()) {
-    const std::string name(kernel.name);
-    const bool fits = shader == name || shader.starts_with(name + "_");
-    if (fits && (found == nullptr || name.size() > found->name.size())) found = &kernel;
-  }
-  return found;
-}
-
 TEST(Modules, PushConstantsAreTheKernelsParameters) {
   for (const ShaderModule& module : modules()) {
-    const ops::KernelDef* kernel = kernel_of(std::string(module.name.substr(0, module.name.find('.'))));
+    const ops::KernelDef* kernel = vulkan::kernel_of_shader(module.name.substr(0, module.name.find('.')));
     ASSERT_NE(kernel, nullptr) << module.name;
     EXPECT_EQ(module.push_bytes, kernel->param_bytes) << module.name;
   }

@@ -37,7 +37,7 @@ Taps taps(const abi::GridSampleParams& p, float coordinate, uint32_t size) {
   const float low = p.align ? 0.0f : -0.5f, high = p.align ? n - 1 : n - 0.5f;
   float x = p.align ? (coordinate + 1) / 2 * (n - 1) : ((coordinate + 1) * n - 1) / 2;
   if (p.mode == abi::kSampleNearest) x = std::nearbyint(x);
-  if (p.padding == abi::kSampleBorder) x = std::clamp(x, 0.0f, n - 1);
+  if (p.padding == abi::kSampleBorder && p.mode != abi::kSampleCubic) x = std::clamp(x, 0.0f, n - 1);
   if (p.padding == abi::kSampleReflection) x = reflected(x, low, high);
   Taps result;
   result.count = p.mode == abi::kSampleNearest ? 1 : p.mode == abi::kSampleLinear ? 2 : 4;
