@@ -1,6 +1,8 @@
 #include "loader/onnx/modernise.h"
 
+#include <algorithm>
 #include <limits>
+#include <string_view>
 
 #include "runtime/core/error.h"
 
@@ -59,12 +61,18 @@ void softmax_11_to_13(Node& node) {
   node.attributes.set("flatten", int64_t(1));
 }
 
+// Operators of com.microsoft that ONNX has since taken over as they were.
+bool also_standard(std::string_view op) {
+  constexpr std::string_view kNames[] = {"Gelu", "Trilu", "GridSample", "GatherND", "Pad", "Range"};
+  return std::find(std::begin(kNames), std::end(kNames), op) != std::end(kNames);
+}
+
 bool is_reduction(const Node& node) { return node.domain.empty() && node.op.starts_with("Reduce"); }
 
 }  // namespace
 
 void modernise(Node& node, int64_t opset, const AddConstant& constant) {
-  if (node.is("Gelu", "com.microsoft")) node.domain.clear();
+  if (node.domain == "com.microsoft" && also_standard(node.op)) node.domain.clear();
   if (node.is("Dropout") || node.is("Identity")) {
     node.op = "Identity";
     node.inputs.resize(1);
