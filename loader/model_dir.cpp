@@ -68,12 +68,17 @@ std::vector<std::string> dtype_choices(std::string_view dtype) {
   for (const Variant& variant : kVariants) {
     if (dtype == "auto" || dtype == variant.dtype) choices.emplace_back(variant.dtype);
   }
+  if (dtype == "fp16") choices.emplace_back("fp32");
   if (choices.empty()) {
     throw core::Error(core::ErrorCode::kUsage,
                       "unknown dtype \"" + std::string(dtype) +
                           "\"; use auto, fp32, fp16, q8, int8, uint8, q4, q4f16 or bnb4");
   }
   return choices;
+}
+
+bool converts_to_half(std::string_view dtype, const OnnxFile& file) {
+  return dtype == "fp16" && file.dtype == "fp32";
 }
 
 namespace {

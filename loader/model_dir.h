@@ -21,8 +21,10 @@ struct OnnxFile {
 std::vector<OnnxFile> list_onnx_files(const std::filesystem::path& dir);
 
 // The variants that `dtype` stands for, best first: "auto" is all of them with fp32 in front; "quantized" is
-// q8. Throws core::Error(kUsage) for an unknown name.
+// q8; "fp16" is fp16, else fp32, which is then converted. Throws core::Error(kUsage) for an unknown name.
 std::vector<std::string> dtype_choices(std::string_view dtype);
+// Whether a file that dtype_choices(dtype) led to is to run in half precision though it is stored in fp32.
+bool converts_to_half(std::string_view dtype, const OnnxFile& file);
 
 // An encoder and at least one of decoder_merged and decoder.
 struct Seq2SeqFiles {

@@ -93,8 +93,9 @@ class VisionEncoderDecoder : public Captioner {
   void load_graphs(const LoadOptions& options) {
     const Seq2SeqFiles files = find_vision_encoder_decoder(dir_, options.dtype);
     encoder_ =
-        std::make_unique<session::Session>(device_, onnx::load_graph(files.encoder.path), options.passes);
-    describe("encoder", files.encoder);
+        std::make_unique<session::Session>(device_, onnx::load_graph(files.encoder.path),
+                                           passes_for(files.encoder, options));
+    describe("encoder", files.encoder, options);
     const graph::Graph& encoder = encoder_->graph();
     states_name_ = encoder.value(encoder.outputs.at(0)).name;
     for (graph::ValueId out : encoder.outputs) {
@@ -104,7 +105,7 @@ class VisionEncoderDecoder : public Captioner {
     // A decoder that takes a past also answers for the first token: its past is then empty.
     const auto& with_past = files.decoder_merged ? files.decoder_merged : files.decoder_with_past;
     const OnnxFile& chosen = with_past ? *with_past : *files.decoder;
-    describe("decoder", chosen);
+    describe("decoder", chosen, options);
     graph::Graph graph = onnx::load_graph(chosen.path);
     session::DecoderRoles roles;
     try {
@@ -113,7 +114,7 @@ class VisionEncoderDecoder : public Captioner {
       error.add_context(chosen.path.string());
       throw;
     }
-    make_decoder(std::move(graph), std::move(roles), options, with_past.has_value());
+    make_decoder(std::move(graph), std::move(roles), passes_for(chosen, options), with_past.has_value());
     compare_vocabularies();
   }
 
@@ -125,21 +126,28 @@ class VisionEncoderDecoder : public Captioner {
                        std::to_string(decoder_->vocab()) + "; ids beyond them have no text");
   }
 
-  void make_decoder(graph::Graph graph, session::DecoderRoles roles, const LoadOptions& options,
+  void make_decoder(graph::Graph graph, session::DecoderRoles roles, const passes::PassOptions& passes,
                     bool cached) {
     if (cached) {
-      decoder_ = std::make_unique<session::CachedDecoder>(device_, graph, roles, options.passes);
-      uncached_ = [this, graph, roles, passes = options.passes] {
+      decoder_ = std::make_unique<session::CachedDecoder>(device_, graph, roles, passes);
+      uncached_ = [this, graph, roles, passes] {
         decoder_ = std::make_unique<session::UncachedDecoder>(device_, graph, roles, passes);
       };
     } else {
-      decoder_ = std::make_unique<session::UncachedDecoder>(device_, std::move(graph), std::move(roles),
-                                                            options.passes);
+      decoder_ =
+          std::make_unique<session::UncachedDecoder>(device_, std::move(graph), std::move(roles), passes);
     }
   }
 
-  void describe(const std::string& role, const OnnxFile& file) {
-    description_.push_back(role + ": " + file.path.string() + " (" + file.dtype + ")");
+  static passes::PassOptions passes_for(const OnnxFile& file, const LoadOptions& options) {
+    passes::PassOptions passes = options.passes;
+    passes.half = converts_to_half(options.dtype, file);
+    return passes;
+  }
+
+  void describe(const std::string& role, const OnnxFile& file, const LoadOptions& options) {
+    description_.push_back(role + ": " + file.path.string() + " (" + file.dtype +
+                           (converts_to_half(options.dtype, file) ? ", run in fp16)" : ")"));
   }
 
   session::EncoderOutput prepare_encoder(const image::PixelValues& pixels);

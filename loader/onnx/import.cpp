@@ -51,7 +51,9 @@ class GraphImporter {
     for (const ValueInfo& info : def.outputs) {
       const ValueId id = read(info.name);
       graph_.outputs.push_back(id);
-      if (!graph_.value(id).shape) graph_.value(id).shape = declared(info).shape;
+      graph::Value& value = graph_.value(id);
+      if (!value.shape) value.shape = declared(info).shape;
+      if (value.dtype == DType::kUndefined) value.dtype = info.dtype;
     }
     return std::move(graph_);
   }
