@@ -1,6 +1,7 @@
 #include "loader/onnx/import.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -41,13 +42,21 @@ struct Report {
 
 class GraphImporter {
  public:
-  GraphImporter(const ModelDef& model, Report& report, const GraphImporter* outer = nullptr)
-      : model_(model), report_(report), outer_(outer) {}
+  // Names that the enclosing graph resolves, those of a function's body among them.
+  struct Outer {
+    const GraphImporter* importer = nullptr;
+    std::function<std::string(const std::string&)> resolve;
+    std::map<std::string, int64_t> opsets;
+  };
+
+  GraphImporter(const ModelDef& model, Report& report, Outer outer = {})
+      : model_(model), report_(report), outer_(std::move(outer)) {}
 
   Graph run(const GraphDef& def) {
     for (const Initializer& item : def.initializers) define_constant(item.name, item.tensor);
     for (const ValueInfo& info : def.inputs) graph_.inputs.push_back(define(info.name, declared(info)));
-    for (const NodeDef& node : def.nodes) add(node, model_.opsets, {}, "", 0);
+    const auto& opsets = outer_.importer != nullptr ? outer_.opsets : model_.opsets;
+    for (const NodeDef& node : def.nodes) add(node, opsets, {}, "", 0);
     for (const ValueInfo& info : def.outputs) {
       const ValueId id = read(info.name);
       graph_.outputs.push_back(id);
@@ -104,19 +113,19 @@ class GraphImporter {
   }
 
   bool knows(const std::string& name) const {
-    return ids_.count(name) || (outer_ != nullptr && outer_->knows(name));
+    return ids_.count(name) || (outer_.importer != nullptr && outer_.importer->knows(outer_.resolve(name)));
   }
 
   // A value of this graph, or one captured from an enclosing graph.
   ValueId read(const std::string& name) {
     if (name.empty()) return kNoValue;
     if (const auto found = ids_.find(name); found != ids_.end()) return found->second;
-    if (outer_ == nullptr || !outer_->knows(name)) {
+    if (!knows(name)) {
       throw Error(ErrorCode::kInvalidModel, "value '" + name + "' is read but never produced");
     }
     const ValueId id = define(name, {});
     graph_.captures.emplace_back(id, captured_.size());
-    captured_.push_back(name);
+    captured_.push_back(outer_.resolve(name));
     return id;
   }
 
@@ -143,7 +152,9 @@ class GraphImporter {
     node.domain = domain;
     node.name = def.name.empty() && !def.outputs.empty() ? def.outputs[0] : def.name;
     for (const std::string& in : def.inputs) node.inputs.push_back(read(resolve(scope, prefix, in)));
-    for (const Attribute& attribute : def.attributes) set_attribute(node, attribute, prefix);
+    const auto resolve_here = [&](const std::string& inner) { return resolve(scope, prefix, inner); };
+    for (const Attribute& attribute : def.attributes)
+      set_attribute(node, attribute, {this, resolve_here, opsets});
     modernise(node, version,
               [&](Tensor tensor) { return graph_.add_constant(node.name + "/operand", std::move(tensor)); });
     const size_t outputs = std::min(def.outputs.size(), node.is("Identity") ? size_t(1) : def.outputs.size());
@@ -174,12 +185,12 @@ class GraphImporter {
     return info == infos.end() ? "dtype not stated" : std::string(core::dtype_name(info->dtype));
   }
 
-  void set_attribute(Node& node, const Attribute& attribute, const std::string& prefix) {
+  void set_attribute(Node& node, const Attribute& attribute, const Outer& here) {
     std::visit(
         [&](const auto& value) {
           using T = std::decay_t<decltype(value)>;
           if constexpr (std::is_same_v<T, std::shared_ptr<GraphDef>>) {
-            set_subgraph(node, attribute.name, *value, prefix);
+            set_subgraph(node, attribute.name, *value, here);
           } else if constexpr (!std::is_same_v<T, std::monostate>) {
             node.attributes.set(attribute.name, value);
           }
@@ -188,11 +199,8 @@ class GraphImporter {
   }
 
   // Captured values become further inputs of the node; the subgraph's captures name those inputs.
-  void set_subgraph(Node& node, const std::string& name, const GraphDef& def, const std::string& prefix) {
-    if (!prefix.empty())
-      throw Error(ErrorCode::kInvalidModel,
-                  "a subgraph inside a function is not supported (node '" + node.name + "')");
-    GraphImporter importer(model_, report_, this);
+  void set_subgraph(Node& node, const std::string& name, const GraphDef& def, const Outer& here) {
+    GraphImporter importer(model_, report_, here);
     Graph sub = importer.run(def);
     for (auto& [id, input] : sub.captures) {
       node.inputs.push_back(read(importer.captured()[input]));
@@ -260,7 +268,7 @@ class GraphImporter {
 
   const ModelDef& model_;
   Report& report_;
-  const GraphImporter* outer_;
+  Outer outer_;
   Graph graph_;
   std::map<std::string, ValueId> ids_;
   std::vector<std::string> captured_;
