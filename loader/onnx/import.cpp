@@ -49,7 +49,8 @@ class GraphImporter {
     std::map<std::string, int64_t> opsets;
   };
 
-  GraphImporter(const ModelDef& model, Report& report, Outer outer = {})
+  GraphImporter(const ModelDef& model, Report& report) : model_(model), report_(report) {}
+  GraphImporter(const ModelDef& model, Report& report, Outer outer)
       : model_(model), report_(report), outer_(std::move(outer)) {}
 
   Graph run(const GraphDef& def) {
