@@ -92,8 +92,7 @@ session::NamedTensors all_inputs(const graph::Graph& graph, const Options& optio
 void print_output(const std::string& name, const Tensor& tensor) {
   std::printf("%s %s%s", name.c_str(), std::string(core::dtype_name(tensor.dtype())).c_str(),
               core::shape_text(tensor.shape()).c_str());
-  const bool counted = core::dtype_bits(tensor.dtype()) >= 8;
-  if (counted && tensor.size() > 0) {
+  if (tensor.size() > 0) {
     double low = tensor.at_f64(0);
     double high = low;
     double sum = 0;
@@ -109,7 +108,7 @@ void print_output(const std::string& name, const Tensor& tensor) {
 }
 
 void print_value(const graph::Value& value, const session::NamedTensors& outputs) {
-  if (!value.is_sequence) return print_output(value.name, outputs.at(value.name));
+  if (outputs.count(value.name)) return print_output(value.name, outputs.at(value.name));
   for (size_t i = 0; outputs.count(passes::element_name(value.name, i)); ++i)
     print_output(passes::element_name(value.name, i), outputs.at(passes::element_name(value.name, i)));
 }

@@ -21,6 +21,10 @@ class Judge {
     const auto opset = model.opsets.find("");
     opset_ = opset == model.opsets.end() ? 0 : opset->second;
     graph(model.graph);
+    for (const auto& list : {model.graph.inputs, model.graph.outputs}) {
+      for (const ValueInfo& info : list)
+        untyped_ = untyped_ || (info.dtype == DType::kUndefined && !info.is_sequence);
+    }
     for (const Function& function : model.functions) {
       for (const NodeDef& item : function.nodes) node(item);
     }
@@ -37,7 +41,6 @@ class Judge {
 
   void type(const ValueInfo& info) {
     if (info.dtype == DType::kString) exclude(kStrings);
-    untyped_ = untyped_ || (info.dtype == DType::kUndefined && !info.is_sequence);
   }
 
   void graph(const GraphDef& item) {
@@ -87,7 +90,7 @@ class Judge {
   }
 
   int64_t opset_ = 0;
-  bool untyped_ = false;
+  bool untyped_ = false;  // an input or output is neither tensor nor sequence
   std::set<std::string> reasons_;
   std::map<std::string, bool> switches_;  // constants of type bool
   std::set<std::string> training_switches_;
