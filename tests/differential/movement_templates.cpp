@@ -123,7 +123,7 @@ bool slice(Drawing& d) {
     axes.push_back(order[size_t(i)]);
     steps.push_back(d.chance(0.25) ? -d.between(1, 3) : d.between(1, 2));
     starts.push_back(d.between(-size - 1, size + 1));
-    ends.push_back(d.chance(0.2) ? INT64_MAX : d.between(-size - 2, size + 1));
+    ends.push_back(steps.back() > 0 && d.chance(0.2) ? INT64_MAX : d.between(-size - 2, size + 1));
   }
   return d.add("Slice", {x, d.ints(starts), d.ints(ends), d.ints(axes), d.ints(steps)}, {}, true);
 }

@@ -51,6 +51,7 @@ def check(folder):
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     data = folder / "test_data_set_0"
     feeds = {
@@ -67,6 +68,17 @@ def check(folder):
     return ""
 
 
+def has_empty(folder):
+    """Whether a tensor without elements occurs: ONNX Runtime's shapes for those depart from the standard."""
+    graph = onnx.shape_inference.infer_shapes(onnx.load(folder / "model.onnx"), data_prop=True).graph
+    shapes = [
+        [dim.dim_value if dim.HasField("dim_value") else 1 for dim in value.type.tensor_type.shape.dim]
+        for value in [*graph.input, *graph.value_info, *graph.output]
+    ]
+    shapes += [tensor.dims for tensor in graph.initializer]
+    return any(0 in shape for shape in shapes)
+
+
 def main():
     counts = collections.Counter()
     for folder in sorted(pathlib.Path(sys.argv[1]).iterdir(), key=lambda path: int(path.name)):
@@ -74,9 +86,12 @@ def main():
             text = check(folder)
         except Exception as error:  # every kind that ONNX Runtime raises
             message = str(error)
-            missing = "NOT_IMPLEMENTED" in message or "bfloat16" in message
+            missing = "NOT_IMPLEMENTED" in message or "bfloat16" in message or "Numpy_type" in message
             text = "" if missing else message.replace("\n", " ")[:200]
             counts["not implemented by ONNX Runtime"] += missing
+        if text and has_empty(folder):
+            counts["differ over empty tensors (left aside)"] += 1
+            continue
         counts["differ" if text else "cases without difference"] += 1
         if text:
             print(f"--seed {folder.name}: {text}")
