@@ -34,9 +34,10 @@ void print_device(const vulkan::DeviceInfo& device) {
               double(caps.max_allocation_bytes) / (1u << 20));
   std::printf("  subgroup size: %u, arithmetic: %s\n", caps.subgroup_size, yes(caps.subgroup_arithmetic));
   std::printf(
-      "  fp16: %s (storage %s), int8: %s (storage %s), int64: %s, int dot: %s, cooperative matrix: %s\n",
+      "  fp16: %s (storage %s), int8: %s (storage %s), int64: %s, fp64: %s, int dot: %s, cooperative matrix: "
+      "%s\n",
       yes(caps.float16), yes(caps.storage_16bit), yes(caps.int8), yes(caps.storage_8bit), yes(caps.int64),
-      yes(caps.integer_dot_product), yes(caps.cooperative_matrix));
+      yes(caps.float64), yes(caps.integer_dot_product), yes(caps.cooperative_matrix));
 }
 
 void print_vulkan() {

@@ -104,8 +104,13 @@ struct FillParams {
 };
 
 // y[i] = dtype(x[i]); float to integer truncates. bindings: x, y. Variant: source and destination dtype.
+// The flags apply to floats of 8 bits, which otherwise saturate; kF8E8M0 rounds up unless told.
+VULCAP_CONST kCastNoSaturate = 1u;
+VULCAP_CONST kCastRoundDown = 2u;
+VULCAP_CONST kCastRoundNearest = 4u;
 struct CastParams {
   uint n;
+  uint flags;
 };
 
 // C[b, m, c_column + n] = act(alpha * sum_k A[b, m, k] * B[b, k, n] + bias[n]) + residual[b, m, c_column + n]

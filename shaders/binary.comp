@@ -1,11 +1,10 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
-//! S = f32 f16 i32 i64
+//! S = f32 f16 bf16 f64 i8 i16 i32 i64 u8 u16 u32 u64
 #include "shaders/lib/storage.glsl"
 #include "shaders/abi.h"
 #include "shaders/lib/flat.glsl"
 #include "shaders/lib/axes.glsl"
-#include "shaders/lib/math.glsl"
 
 layout(constant_id = 0) const uint kOp = 0;
 layout(push_constant) uniform Push { BinaryParams p; };
@@ -13,11 +12,16 @@ READONLY(0, STORE, left);
 READONLY(1, STORE, right);
 BUFFER(2, STORE, target);
 
-#if defined(S_f32) || defined(S_f16)
-#define PICK(real, whole) real
-#else
+#if defined(INTEGER_ARITH)
 #include "shaders/lib/integer.glsl"
 #define PICK(real, whole) whole
+#else
+#if defined(S_f64)
+#include "shaders/lib/double.glsl"
+#else
+#include "shaders/lib/math.glsl"
+#endif
+#define PICK(real, whole) real
 #endif
 
 ARITH apply(ARITH a, ARITH b) {
@@ -38,5 +42,5 @@ void main() {
   a_at += index * p.a_stride[axis]; \
   b_at += index * p.b_stride[axis];
   FOR_EACH_AXIS(i, p.shape, VISIT)
-  target.data[i] = STORE(apply(ARITH(left.data[a_at]), ARITH(right.data[b_at])));
+  target.data[i] = SAVE(apply(LOAD(left.data[a_at]), LOAD(right.data[b_at])));
 }

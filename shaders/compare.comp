@@ -1,6 +1,6 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
-//! S = f32 f16 i32 i64 u8
+//! S = f32 f16 bf16 f64 i8 i16 i32 i64 u8 u16 u32 u64
 #define BOOL_STORAGE
 #include "shaders/lib/storage.glsl"
 #include "shaders/abi.h"
@@ -31,5 +31,5 @@ void main() {
   a_at += index * p.a_stride[axis]; \
   b_at += index * p.b_stride[axis];
   FOR_EACH_AXIS(i, p.shape, VISIT)
-  target.data[i] = uint8_t(apply(ARITH(left.data[a_at]), ARITH(right.data[b_at])) ? 1u : 0u);
+  target.data[i] = uint8_t(apply(LOAD(left.data[a_at]), LOAD(right.data[b_at])) ? 1u : 0u);
 }

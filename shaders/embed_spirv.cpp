@@ -33,6 +33,7 @@ enum : uint32_t {
   kDecorationBinding = 33,
   kDecorationOffset = 35,
   kCapabilityShader = 1,
+  kCapabilityFloat64 = 10,
   kCapabilityInt64 = 11,
   kCapabilityGroupNonUniform = 61,
   kCapabilityGroupNonUniformVote = 62,
@@ -119,7 +120,9 @@ void check_capabilities(const Module& module) {
     const bool storage = capability == kCapabilityStorageBuffer16Bit ||
                          capability == kCapabilityStorageBuffer8Bit ||
                          capability == kCapabilityUniformAndStorage8Bit;
-    if (subgroups || storage || capability == kCapabilityShader || capability == kCapabilityInt64) continue;
+    if (subgroups || storage || capability == kCapabilityShader || capability == kCapabilityInt64 ||
+        capability == kCapabilityFloat64)
+      continue;
     throw std::runtime_error("needs the SPIR-V capability " + std::to_string(capability) +
                              ", which ShaderModule does not tell of");
   }
@@ -164,7 +167,8 @@ void write_rows(std::ostream& out, const std::vector<Module>& modules) {
         << ", kSpecIds" << i << ", " << has(m, kCapabilityStorageBuffer16Bit, kCapabilityStorageBuffer16Bit)
         << ", " << has(m, kCapabilityStorageBuffer8Bit, kCapabilityUniformAndStorage8Bit) << ", "
         << has(m, kCapabilityInt64, kCapabilityInt64) << ", "
-        << has(m, kCapabilityGroupNonUniformVote, kCapabilityGroupNonUniformQuad) << "},\n";
+        << has(m, kCapabilityGroupNonUniformVote, kCapabilityGroupNonUniformQuad) << ", "
+        << has(m, kCapabilityFloat64, kCapabilityFloat64) << "},\n";
   }
   out << "};\n";
 }

@@ -17,6 +17,7 @@ struct ShaderModule {
   bool needs_8bit_storage;
   bool needs_int64;
   bool needs_subgroup_arithmetic;
+  bool needs_float64;
 };
 
 // Every module, sorted by name.

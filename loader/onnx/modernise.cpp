@@ -73,10 +73,9 @@ bool is_reduction(const Node& node) { return node.domain.empty() && node.op.star
 
 void modernise(Node& node, int64_t opset, const AddConstant& constant) {
   if (node.domain == "com.microsoft" && also_standard(node.op)) node.domain.clear();
-  if (node.is("Dropout") || node.is("Identity")) {
+  if (node.is("Dropout") && node.outputs.size() == 1 && node.input(2) == kNoValue) {
     node.op = "Identity";
     node.inputs.resize(1);
-    node.outputs.resize(1);
   }
   if (!node.domain.empty()) return;
   if (opset < 13 && (node.op == "Squeeze" || node.op == "Unsqueeze" || node.op == "ReduceSum"))

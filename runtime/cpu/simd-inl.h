@@ -6,8 +6,10 @@
 #define VULCAP_CPU_SIMD_INL_H
 #endif
 
+#include <cmath>
 #include <cstring>
 
+#include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
 #include "runtime/core/half.h"
 #include "shaders/abi.h"
@@ -145,6 +147,50 @@ HWY_INLINE VFloat at_least(VFloat x, VFloat low) { return hn::IfThenElse(hn::Lt(
 HWY_INLINE VFloat at_most(VFloat x, VFloat high) { return hn::IfThenElse(hn::Gt(x, high), high, x); }
 
 HWY_INLINE VFloat relu(VFloat x) { return at_least(x, set(0.0f)); }
+
+// The range in which Highway's sine and cosine hold; other lanes go one by one.
+template <typename Vector, typename Scalar>
+HWY_INLINE VFloat periodic(VFloat x, const Vector& fast, const Scalar& exact) {
+  if (hn::AllTrue(kFloats, hn::Lt(hn::Abs(x), set(39000.0f)))) return fast(x);
+  HWY_ALIGN float lanes[kLanes];
+  hn::Store(x, kFloats, lanes);
+  for (float& lane : lanes) lane = exact(lane);
+  return hn::Load(kFloats, lanes);
+}
+HWY_INLINE VFloat sine(VFloat x) {
+  return periodic(
+      x, [](VFloat v) HWY_ATTR { return hn::Sin(kFloats, v); }, [](float v) { return std::sin(v); });
+}
+HWY_INLINE VFloat cosine(VFloat x) {
+  return periodic(
+      x, [](VFloat v) HWY_ATTR { return hn::Cos(kFloats, v); }, [](float v) { return std::cos(v); });
+}
+
+// Highway leaves what is not a positive finite number open.
+HWY_INLINE VFloat logarithm(VFloat x) {
+  const VFloat infinity = hn::Inf(kFloats);
+  const VFloat positive = hn::IfThenElse(hn::Lt(x, infinity), hn::Log(kFloats, x), x);
+  const VFloat not_positive = hn::IfThenElse(hn::Eq(x, set(0.0f)), hn::Neg(infinity), hn::NaN(kFloats));
+  return hn::IfThenElse(hn::Gt(x, set(0.0f)), positive, not_positive);
+}
+
+HWY_INLINE VFloat softplus(VFloat x) {
+  return hn::Add(at_least(x, set(0.0f)), hn::Log1p(kFloats, exponential(hn::Neg(hn::Abs(x)))));
+}
+
+// x where it is not negative, else factor * (e^(x * rate) - 1).
+HWY_INLINE VFloat elu(VFloat x, VFloat factor, VFloat rate) {
+  const VFloat curve = hn::Mul(factor, hn::Sub(exponential(hn::Mul(x, rate)), set(1.0f)));
+  return hn::IfThenElse(hn::Lt(x, set(0.0f)), curve, x);
+}
+
+HWY_INLINE VFloat sign(VFloat x) {
+  const VFloat below = hn::IfThenElse(hn::Lt(x, set(0.0f)), set(-1.0f), x);
+  return hn::IfThenElse(hn::Gt(x, set(0.0f)), set(1.0f), below);
+}
+
+// Limited to [0, 1] as the rows of hard activations are.
+HWY_INLINE VFloat unit_interval(VFloat x) { return at_most(at_least(x, set(0.0f)), set(1.0f)); }
 
 // One of abi::kAct*.
 HWY_INLINE VFloat activate(uint32_t act, VFloat x) {

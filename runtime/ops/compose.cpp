@@ -86,11 +86,11 @@ ValueId Compose::fill(DType dtype, core::Shape shape, double value, ValueId to) 
   return to;
 }
 
-ValueId Compose::unary(std::string_view row, ValueId x, ValueId to) {
+ValueId Compose::unary(std::string_view row, ValueId x, ValueId to, float alpha, float beta) {
   const uint32_t n = count(shape(x));
   to = target(to, dtype(x), shape(x));
-  c_.emit("unary", {dtype(x), {}}, abi::UnaryParams{n, row_index(row), 0, 0}, {c_.read(x), c_.write(to)},
-          {n, 1, 1});
+  c_.emit("unary", {dtype(x), {}}, abi::UnaryParams{n, row_index(row), alpha, beta},
+          {c_.read(x), c_.write(to)}, {n, 1, 1});
   return to;
 }
 
@@ -138,12 +138,12 @@ ValueId Compose::where(ValueId condition, ValueId a, ValueId b, ValueId to) {
   return to;
 }
 
-ValueId Compose::cast(ValueId x, DType dtype, ValueId to) {
+ValueId Compose::cast(ValueId x, DType dtype, ValueId to, uint32_t flags) {
   const DType from = c_.value(x).dtype;
   if (from == dtype) return to == graph::kNoValue ? x : copy(x, to);
   const uint32_t n = count(shape(x));
   to = target(to, dtype, shape(x));
-  c_.emit("cast", {from, dtype}, abi::CastParams{n}, {c_.read(x), c_.write(to)}, {n, 1, 1});
+  c_.emit("cast", {from, dtype}, abi::CastParams{n, flags}, {c_.read(x), c_.write(to)}, {n, 1, 1});
   return to;
 }
 

@@ -25,12 +25,14 @@ class Compose {
   // Every element is `value`.
   ValueId fill(DType dtype, core::Shape shape, double value, ValueId to = graph::kNoValue);
   // Rows of shaders/elementwise.def, with broadcasting.
-  ValueId unary(std::string_view row, ValueId x, ValueId to = graph::kNoValue);
+  ValueId unary(std::string_view row, ValueId x, ValueId to = graph::kNoValue, float alpha = 0,
+                float beta = 0);
   ValueId binary(std::string_view row, ValueId a, ValueId b, ValueId to = graph::kNoValue);
   ValueId compare(std::string_view row, ValueId a, ValueId b, ValueId to = graph::kNoValue);
   ValueId logic(std::string_view row, ValueId a, ValueId b, ValueId to = graph::kNoValue);
   ValueId where(ValueId condition, ValueId a, ValueId b, ValueId to = graph::kNoValue);
-  ValueId cast(ValueId x, DType dtype, ValueId to = graph::kNoValue);
+  // `flags` are abi::kCast*.
+  ValueId cast(ValueId x, DType dtype, ValueId to = graph::kNoValue, uint32_t flags = 0);
   ValueId copy(ValueId x, ValueId to = graph::kNoValue);
   ValueId expand(ValueId x, const core::Shape& shape, ValueId to = graph::kNoValue);
   ValueId permute(ValueId x, const std::vector<size_t>& perm, ValueId to = graph::kNoValue);

@@ -75,7 +75,12 @@ std::vector<core::Tensor> evaluate(const Graph& graph, const Node& node) {
     const core::Tensor tensor = memory.tensor(out);
     core::Shape shape;
     for (const Dim& dim : *box.graph.value(out).shape) shape.push_back(dim.value());
-    results.push_back(tensor.reshaped(shape));
+    const DType dtype = box.graph.value(out).dtype;
+    if (tensor.dtype() == dtype) {
+      results.push_back(tensor.reshaped(shape));
+    } else {  // another name for the bytes, with another dtype
+      results.emplace_back(dtype, shape, tensor.bytes(), std::make_shared<core::Tensor>(tensor), false);
+    }
   }
   return results;
 }

@@ -22,7 +22,7 @@ std::optional<Patch> drop_identity(Matcher& m, const Node& node) {
   const bool forward_slice =
       node.is("Slice") && (node.input(4) == kNoValue || m.is_splat(node.inputs[4], 1, 0));
   const bool identity =
-      node.is("Identity") || node.is("Dropout") || node.is("View", "vulcap") ||
+      node.is("Identity") || (node.is("Dropout") && node.outputs.size() == 1) || node.is("View", "vulcap") ||
       (node.is("Cast") && m.value(node.inputs[0]).dtype == m.value(node.outputs[0]).dtype) ||
       node.is("Expand") || forward_slice || (node.is("Concat") && node.inputs.size() == 1);
   if (!identity || !may_replace(m, node.outputs[0], node.inputs[0])) return std::nullopt;

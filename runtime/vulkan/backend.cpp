@@ -26,6 +26,7 @@ DeviceCaps masked(DeviceCaps caps, const Options& options) {
   if (options.disable_16bit_storage) caps.storage_16bit = caps.float16 = false;
   if (options.disable_8bit_storage) caps.storage_8bit = false;
   if (options.disable_int64) caps.int64 = false;
+  if (options.disable_float64) caps.float64 = false;
   if (options.disable_subgroups) caps.subgroup_arithmetic = false;
   if (options.assume_gpu) caps.type = DeviceType::kDiscrete;
   return caps;

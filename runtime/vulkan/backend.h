@@ -18,6 +18,7 @@ struct Options {
   bool disable_16bit_storage = false;
   bool disable_8bit_storage = false;
   bool disable_int64 = false;
+  bool disable_float64 = false;
   bool disable_subgroups = false;
   bool force_staging = false;  // never write device memory from the host directly
   bool assume_gpu = false;     // choose variants as for a discrete GPU

@@ -20,6 +20,14 @@ std::string_view tag(DType dtype) {
       return "f32";
     case DType::kF16:
       return "f16";
+    case DType::kBF16:
+      return "bf16";
+    case DType::kF64:
+      return "f64";
+    case DType::kI8:
+      return "i8";
+    case DType::kI16:
+      return "i16";
     case DType::kI32:
       return "i32";
     case DType::kI64:
@@ -27,6 +35,12 @@ std::string_view tag(DType dtype) {
     case DType::kBool:
     case DType::kU8:
       return "u8";
+    case DType::kU16:
+      return "u16";
+    case DType::kU32:
+      return "u32";
+    case DType::kU64:
+      return "u64";
     default:
       return "";
   }
@@ -45,6 +59,8 @@ bool Chooser::module(const std::string& name) {
     choice.refusal = "the device has no 8-bit storage";
   } else if (found->needs_int64 && !caps.int64) {
     choice.refusal = "the device has no 64-bit integers";
+  } else if (found->needs_float64 && !caps.float64) {
+    choice.refusal = "the device has no 64-bit floats";
   } else if (found->needs_subgroup_arithmetic && !caps.subgroup_arithmetic) {
     choice.refusal = "the device has no subgroup arithmetic";
   }

@@ -62,6 +62,7 @@ void Device::create(VkPhysicalDevice physical) {
   auto features = structure<VkPhysicalDeviceFeatures2>(VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2);
   features.pNext = &storage16;
   features.features.shaderInt64 = caps.int64;
+  features.features.shaderFloat64 = caps.float64;
   features.features.shaderInt16 = caps.int16;
 
   const float priority = 1.0f;

@@ -133,6 +133,7 @@ DeviceInfo describe(const InstanceApi& api, VkPhysicalDevice device) {
   caps.int8 = features.float16.shaderInt8 == VK_TRUE;
   caps.int16 = features.base.features.shaderInt16 == VK_TRUE;
   caps.int64 = features.base.features.shaderInt64 == VK_TRUE;
+  caps.float64 = features.base.features.shaderFloat64 == VK_TRUE;
   caps.integer_dot_product = contains(extensions, "VK_KHR_shader_integer_dot_product");
   caps.cooperative_matrix = contains(extensions, "VK_KHR_cooperative_matrix");
   return info;

@@ -23,6 +23,7 @@ struct DeviceCaps {
   bool int8 = false;
   bool int16 = false;
   bool int64 = false;
+  bool float64 = false;
   bool integer_dot_product = false;
   bool cooperative_matrix = false;
   uint32_t max_workgroup_invocations = 128;

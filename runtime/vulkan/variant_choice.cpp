@@ -15,8 +15,21 @@ bool aligned_bindings(const ops::KernelCall& call) {
                      [](const ops::Binding& b) { return b.offset % 8 == 0; });
 }
 
+bool has_integer_form(uint32_t unary_row) {
+  constexpr uint32_t kRows[] = {
+#define VULCAP_INTEGER(index, name, expression) index,
+#include "shaders/elementwise.def"
+#undef VULCAP_INTEGER
+  };
+  return std::find(std::begin(kRows), std::end(kRows), unary_row) != std::end(kRows);
+}
+
 void choose_unary(Chooser& c) {
   const auto& p = c.call.params_as<abi::UnaryParams>();
+  if (core::dtype_is_integer(c.call.variant.storage) && !has_integer_form(p.op)) {
+    c.choice.refusal = "no shader variant for a real function of integers";
+    return;
+  }
   if (!c.module_by_storage()) return;
   c.constant(0, p.op);
   c.flat(p.n);
@@ -78,16 +91,19 @@ void choose_fill(Chooser& c) {
 
 void choose_cast(Chooser& c) {
   // In the order of the constants in cast.comp.
-  constexpr DType kDestinations[] = {DType::kF32, DType::kF16,  DType::kI32,
-                                     DType::kI64, DType::kBool, DType::kU8};
+  constexpr DType kDestinations[] = {DType::kF32,  DType::kF16, DType::kI32, DType::kI64,
+                                     DType::kBool, DType::kU8,  DType::kI8,  DType::kI16,
+                                     DType::kU16,  DType::kU32, DType::kU64, DType::kBF16};
+  const bool to_double = c.call.variant.second == DType::kF64;
   const auto* to = std::find(std::begin(kDestinations), std::end(kDestinations), c.call.variant.second);
-  if (to == std::end(kDestinations)) {
+  if (to == std::end(kDestinations) && !to_double) {
     c.choice.refusal =
         "no shader variant that casts to " + std::string(core::dtype_name(c.call.variant.second));
     return;
   }
-  if (!c.module_by_storage()) return;
-  c.constant(0, uint32_t(to - kDestinations));
+  const std::string from(tag(c.call.variant.storage));
+  if (!c.module((to_double ? "cast.D_f64.S_" : "cast.D_common.S_") + from)) return;
+  if (!to_double) c.constant(0, uint32_t(to - kDestinations));
   c.flat(c.call.params_as<abi::CastParams>().n);
 }
 

@@ -30,7 +30,7 @@ float vc_gelu_tanh(float x) {
 float vc_min(float a, float b) { return a < b || isnan(a) ? a : b; }
 float vc_max(float a, float b) { return a > b || isnan(a) ? a : b; }
 
-float vc_sign(float x) { return sign(x); }
+float vc_sign(float x) { return x > 0.0 ? 1.0 : x < 0.0 ? -1.0 : x; }
 
 float vc_softplus(float x) { return max(x, 0.0) + log(1.0 + exp(-abs(x))); }
 
@@ -50,6 +50,86 @@ float vc_pow(float a, float b) {
   if (whole != b) return uintBitsToFloat(0x7fc00000u);
   return whole - 2.0 * floor(whole * 0.5) == 1.0 ? -magnitude : magnitude;
 }
+
+float vc_fmod(float a, float b) {
+  if (isinf(b) && !isinf(a)) return a;
+  float r = a - b * trunc(a / b);
+  return abs(r) < abs(b) ? r : abs(r) == abs(b) ? 0.0 * a : r;
+}
+
+float vc_mod(float a, float b) {
+  float r = vc_fmod(a, b);
+  return r != 0.0 && (r < 0.0) != (b < 0.0) ? r + b : r;
+}
+
+// log(1 + x) without loss near 0: the factor undoes the rounding of 1 + x.
+float vc_log1p(float x) {
+  float u = 1.0 + x;
+  return u == 1.0 ? x : isinf(u) ? u : log(u) * (x / (u - 1.0));
+}
+
+// Its series where that converges fast; tan(pi/8) = 0.41421356.
+float vc_atan_series(float x) {
+  float s = x * x;
+  float sum = 0.0;
+  for (int n = 19; n >= 1; n -= 2) sum = 1.0 / float(n) - s * sum;
+  return x * sum;
+}
+
+float vc_atan(float x) {
+  float a = abs(x);
+  float y = a > 2.41421356    ? 1.57079632679 - vc_atan_series(1.0 / a)
+            : a > 0.41421356 ? 0.78539816340 + vc_atan_series((a - 1.0) / (a + 1.0))
+                             : vc_atan_series(a);
+  return isnan(x) ? x : x < 0.0 ? -y : y;
+}
+
+float vc_not_a_number() { return uintBitsToFloat(0x7fc00000u); }
+
+float vc_asin(float x) {
+  if (!(abs(x) <= 1.0)) return vc_not_a_number();
+  return abs(x) == 1.0 ? 1.57079632679 * x : vc_atan(x / sqrt((1.0 - x) * (1.0 + x)));
+}
+
+float vc_acos(float x) {
+  if (!(abs(x) <= 1.0)) return vc_not_a_number();
+  return x == -1.0 ? 3.14159265359 : 2.0 * vc_atan(sqrt((1.0 - x) / (1.0 + x)));
+}
+
+float vc_asinh(float x) {
+  float a = abs(x);
+  float y = a > 1e9 ? log(a) + 0.69314718056 : vc_log1p(a + a * a / (1.0 + sqrt(a * a + 1.0)));
+  return x < 0.0 ? -y : y;
+}
+
+float vc_acosh(float x) {
+  if (!(x >= 1.0)) return vc_not_a_number();
+  float t = x - 1.0;
+  return x > 1e9 ? log(x) + 0.69314718056 : vc_log1p(t + sqrt(t * (2.0 + t)));
+}
+
+float vc_atanh(float x) {
+  float a = abs(x);
+  if (!(a <= 1.0)) return vc_not_a_number();
+  float y = a == 1.0 ? 1.0 / (1.0 - a) : 0.5 * vc_log1p(2.0 * a / (1.0 - a));
+  return x < 0.0 ? -y : y;
+}
+
+// Halves of the exponent keep what is finite finite.
+float vc_cosh(float x) {
+  float e = exp(0.5 * abs(x));
+  return 0.5 * e * e + 0.5 / (e * e);
+}
+
+float vc_sinh(float x) {
+  float a = abs(x);
+  float s = a * a;
+  float e = exp(0.5 * a);
+  float y = a < 0.5 ? a * (1.0 + s / 6.0 * (1.0 + s / 20.0 * (1.0 + s / 42.0))) : 0.5 * e * e - 0.5 / (e * e);
+  return x < 0.0 ? -y : y;
+}
+
+float vc_tan(float x) { return sin(x) / cos(x); }
 
 float vc_activation(uint act, float x) {
   switch (act) {

@@ -30,6 +30,10 @@ int64_t special_integer(core::DType dtype, uint64_t choice) {
   return rows[choice % 5];
 }
 
+double default_tolerance(core::DType storage) {
+  return storage == core::DType::kF16 ? 1e-3 : storage == core::DType::kBF16 ? 8e-3 : 1e-5;
+}
+
 }  // namespace
 
 void set_element(core::DType dtype, Bytes& bytes, size_t i, double value) {
@@ -45,7 +49,7 @@ Builder::Builder(Row& row) {
   high_ = row.real("high", 2);
   fill_ = row.flag("special") ? Fill::kSpecial : Fill::kUniform;
   test_.special = fill_ == Fill::kSpecial;
-  test_.tolerance = row.real("tolerance", test_.call.variant.storage == core::DType::kF16 ? 1e-3 : 1e-5);
+  test_.tolerance = row.real("tolerance", default_tolerance(test_.call.variant.storage));
 }
 
 uint32_t Builder::input(core::DType dtype, size_t count, double low, double high) {

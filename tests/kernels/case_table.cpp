@@ -20,6 +20,19 @@ constexpr const char* kRows[] = {
     "unary op={Relu;Gelu} n={0;1;15;16;17;31;33;65537} storage={f32;f16}",
     "unary op={Relu;Tanh;Exp;Floor} n=131 inplace storage={f32;f16}",
     "unary op={Identity;Neg;Abs;Relu;Clip;Sqrt;Exp;Erf;Tanh;Sigmoid;Reciprocal} special n=257",
+    "unary op={Acos;Asin;Atanh} low=-0.999 high=0.999 storage={f32;f16;bf16}",
+    "unary op={Atan;Asinh;Sinh;Cosh;Celu;Selu;ThresholdedRelu;Shrink;Mish;Softsign} low=-7 high=7 "
+    "storage={f32;f16;bf16}",
+    "unary op={Acosh;Log;Sqrt} low=1 high=50 storage={f32;bf16}",
+    "unary op={Atan;Asinh;Softsign;Softplus} low=-1e4 high=1e4",
+    "unary op=Tan low=-1.4 high=1.4",
+    "unary op={Sin;Cos} low=-1e3 high=1e3 tolerance=1e-4",
+    "unary op={Floor;Ceil;Round;Sign;LeakyRelu;HardSigmoid;HardSwish;Elu} special n=257",
+    "unary op={Identity;Neg;Abs;Relu;Sign;BitwiseNot} low=-99 high=99 "
+    "storage={i8;i16;i32;i64;u8;u16;u32;u64}",
+    "unary op={Neg;Abs;Relu;Sign;BitwiseNot} special n=67 storage={i32;i64;u64}",
+    "unary op={Neg;Abs;Exp;Relu;Tanh} storage=f64",
+    "unary op=Shrink low=-9 high=9 storage=i32",
     // binary: operators, broadcasts, integers that overflow or divide by zero
     "binary op={Add;Sub;Mul;Div;Min;Max} shape={13;2,3,5;1,197,768} storage={f32;f16}",
     "binary op=Pow low=0.1 high=3 shape=3,17 storage={f32;f16}",
@@ -32,15 +45,32 @@ constexpr const char* kRows[] = {
     "binary op=Add shape=2,3,4,5,3,2 a=3,1,5,1,2 b=2,1,4,1,3,1",
     "binary op=Add shape={0;3,0,5;1} storage={f32;i64}",
     "binary op={Add;Mul} shape=37,41 inplace storage={f32;f16}",
+    "binary op={Add;Sub;Mul;Div;Min;Max;Mod;Fmod;PRelu;BitwiseAnd;BitwiseOr;BitwiseXor} low=-99 high=99 "
+    "shape=7,11 storage={i8;i16;i32;i64;u8;u16;u32;u64}",
+    "binary op={Add;Sub;Mul;Div;Min;Max;Mod;Fmod} special shape=7,31 storage={u64;i64}",
+    "binary op={ShiftLeft;ShiftRight} low=0 high=70 shape=7,11 storage={u8;u16;u32;u64}",
+    "binary op=Pow low=0 high=6 shape=7,11 storage={u8;i16;u64}",
+    "binary op={Add;Sub;Mul;Div;Min;Max;Fmod;PRelu} shape=5,7,19 b={5,7,19;7,1} storage={bf16;f64}",
+    "binary op={Fmod;Mod;PRelu;Min;Max} shape=5,7,19 b={5,7,19;19} storage={f32;f16}",
+    "binary op=Pow low=0.1 high=3 shape=3,17 storage={bf16;f64}",
+    "binary op=Pow low=0.1 high=3 shape=3,17 b=1 storage={f32;f16}",
+    "binary op=Pow low=-4 high=-1 shape=3,17 storage={f32;f64}",
+    "binary op={Add;Mul;Min;Max} special shape=7,31 storage=f64",
     // compare, logic, where
     "compare op={Equal;Less;LessOrEqual;Greater;GreaterOrEqual} low=-2 high=3 shape=5,13 b={5,13;13;1} "
     "storage={f32;f16;i32;i64}",
     "compare op=Equal shape=5,13 storage=bool",
+    "compare op={Equal;Less;LessOrEqual;Greater;GreaterOrEqual;NotEqual} low=-2 high=3 shape=5,13 "
+    "b={5,13;5,1} "
+    "storage={i8;i16;u8;u16;u32;u64;bf16;f64}",
+    "compare op={Less;NotEqual} special shape=97 storage={f64;u64;bf16}",
+    "compare op=Greater low=-2 high=3 shape=300,401 b=401 storage={f32;i64}",
     "compare op={Equal;Less} special shape=97 storage={f32;i64}",
     "logic op={And;Or;Xor} shape=5,13 b={5,13;13;1} storage=bool",
     "where shape=5,7,13 c={5,7,13;13;1;5,1,1;7,1} storage={f32;f16;i64;u8}",
     "where shape=5,7,13 a={1;13} b={1;7,1} storage={f32;i32}",
     "where shape={0;1;2,1} storage=f32",
+    "where shape=5,13 a=13 storage={bf16;f64;i8;i16;u16;u32;u64;bool}",
     // copy: transposes, slices, reversals, tiles, appends to a cache
     "copy shape=13 in=1 out=1 storage={f32;f16;i64;u8}",
     "copy shape=17,23 in=1,17 out=23,1 storage={f32;f16;i64;u8}",
@@ -75,6 +105,12 @@ constexpr const char* kRows[] = {
     "cast storage={f32;f16;i32;i64} second={f32;f16;i32;i64;bool} low=-1000 high=1000",
     "cast storage=f32 second={f16;i32;i64;u8;bool} special n=517",
     "cast storage={i32;i64} second={f32;i32;i64} special n=517",
+    "cast storage={bf16;f64;i8;i16;u16;u32;u64} second={f32;f16;bf16;f64;i8;i16;i32;i64;bool;u8;u16;u32;u64} "
+    "low=-99 high=99",
+    "cast storage={f32;f16;i32;i64;bool;u8} second={bf16;f64;i8;i16;u16;u32;u64} low=-99 high=99",
+    "cast storage={f32;f64;bf16} second={bf16;f32;i8;i16;i32;i64;u8;u16;u32;u64;bool} special n=517",
+    "cast storage={i64;u64} second={f32;i32;u64;i64;u8;i16} special n=517",
+    "cast storage=i64 second={f32;i32;bool} n=40001 low=-9 high=9",
     "cast storage=f32 second=f16 low=-1e-5 high=1e-5",
     "cast storage=f32 second=f16 low=-70000 high=70000 n={1;40001}",
     // matmul: shapes of the models, awkward primes, epilogues, layouts, batches

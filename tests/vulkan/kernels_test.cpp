@@ -89,12 +89,13 @@ TEST_F(VulkanKernels, MatchTheReferenceThroughStaging) {
 TEST_F(VulkanKernels, LackingFeaturesAreRefusedWithTheReason) {
   vulkan::Options options;
   options.disable_16bit_storage = options.disable_8bit_storage = options.disable_int64 =
-      options.disable_subgroups = true;
+      options.disable_float64 = options.disable_subgroups = true;
   const auto backend = make_backend(options);
   const std::set<std::string> refusals = run_all(*backend);
   EXPECT_TRUE(refusals.contains("unary f16: the device has no 16-bit storage"));
   EXPECT_TRUE(refusals.contains("logic bool: the device has no 8-bit storage"));
   EXPECT_TRUE(refusals.contains("binary i64: the device has no 64-bit integers"));
+  EXPECT_TRUE(refusals.contains("binary f64: the device has no 64-bit floats"));
   EXPECT_TRUE(refusals.contains("softmax f32: the device has no subgroup arithmetic"));
   EXPECT_EQ(std::count_if(refusals.begin(), refusals.end(),
                           [](const auto& r) { return r.starts_with("matmul f32"); }),

@@ -38,6 +38,7 @@ TEST(Modules, ReflectionSeesBindingsConstantsAndFeatures) {
   EXPECT_TRUE(attention.needs_subgroup_arithmetic);
   EXPECT_FALSE(attention.needs_int64);
   EXPECT_TRUE(find("attention.S_f32").needs_int64);
+  EXPECT_TRUE(find("binary.S_f64").needs_float64);
   const ShaderModule& binary = find("binary.S_i64");
   EXPECT_TRUE(binary.needs_int64);
   EXPECT_FALSE(binary.needs_16bit_storage);

@@ -14,7 +14,7 @@ DeviceCaps software_renderer() {
   DeviceCaps caps;
   caps.type = DeviceType::kCpu;
   caps.subgroup_size = 8;
-  caps.subgroup_arithmetic = caps.storage_16bit = caps.storage_8bit = caps.int64 = true;
+  caps.subgroup_arithmetic = caps.storage_16bit = caps.storage_8bit = caps.int64 = caps.float64 = true;
   caps.max_workgroup_invocations = 1024;
   return caps;
 }
@@ -115,6 +115,8 @@ TEST(VariantChoice, MissingFeaturesAreNamed) {
   EXPECT_EQ(choose("logic op=And shape=3 storage=bool", caps).refusal, "the device has no 8-bit storage");
   caps.int64 = false;
   EXPECT_EQ(choose("binary op=Add shape=3 storage=i64", caps).refusal, "the device has no 64-bit integers");
+  caps.float64 = false;
+  EXPECT_EQ(choose("binary op=Add shape=3 storage=f64", caps).refusal, "the device has no 64-bit floats");
   caps.subgroup_arithmetic = false;
   EXPECT_EQ(choose("softmax rows=3 cols=5", caps).refusal, "the device has no subgroup arithmetic");
   EXPECT_EQ(choose("reduce op=0 reduce=9 storage=i32", caps).refusal, "no shader variant for i32");

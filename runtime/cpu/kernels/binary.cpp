@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "runtime/cpu/binary_elements.h"
 #include "runtime/cpu/cpu_registry.h"
 #include "runtime/cpu/parallel.h"
 #include "runtime/cpu/simd_targets.h"
@@ -74,6 +75,19 @@ HWY_INLINE void map_pairs(const CpuArgs& args, const Function& function) {
   });
 }
 
+// One exponent for all: the usual ones without a call of pow.
+template <typename T>
+void raise_to_one_power(const CpuArgs& args) {
+  const float exponent = hn::GetLane(splat(args.ptr<T>(1)[0]));
+  if (exponent == 2.0f) return map_pairs<T>(args, [](VFloat a, VFloat) HWY_ATTR { return hn::Mul(a, a); });
+  if (exponent == 3.0f)
+    return map_pairs<T>(args, [](VFloat a, VFloat) HWY_ATTR { return hn::Mul(hn::Mul(a, a), a); });
+  if (exponent == 0.5f) return map_pairs<T>(args, [](VFloat a, VFloat) HWY_ATTR { return hn::Sqrt(a); });
+  if (exponent == -1.0f)
+    return map_pairs<T>(args, [](VFloat a, VFloat) HWY_ATTR { return hn::Div(set(1.0f), a); });
+  run_binary_elements(args);
+}
+
 template <typename T>
 void binary_values(const CpuArgs& args) {
   switch (args.call().params_as<abi::BinaryParams>().op) {
@@ -85,6 +99,20 @@ void binary_values(const CpuArgs& args) {
       return map_pairs<T>(args, [](VFloat a, VFloat b) HWY_ATTR { return hn::Mul(a, b); });
     case binary_rows::kDiv:
       return map_pairs<T>(args, [](VFloat a, VFloat b) HWY_ATTR { return hn::Div(a, b); });
+    case binary_rows::kMin:
+      return map_pairs<T>(args, [](VFloat a, VFloat b) HWY_ATTR {
+        return hn::IfThenElse(hn::Or(hn::Lt(a, b), hn::IsNaN(a)), a, b);
+      });
+    case binary_rows::kMax:
+      return map_pairs<T>(args, [](VFloat a, VFloat b) HWY_ATTR {
+        return hn::IfThenElse(hn::Or(hn::Gt(a, b), hn::IsNaN(a)), a, b);
+      });
+    case binary_rows::kPRelu:
+      return map_pairs<T>(args, [](VFloat a, VFloat b) HWY_ATTR {
+        return hn::IfThenElse(hn::Lt(a, set(0.0f)), hn::Mul(a, b), a);
+      });
+    case binary_rows::kPow:
+      return raise_to_one_power<T>(args);
     default:
       return;
   }
@@ -111,8 +139,11 @@ bool accepts_binary(const ops::KernelCall& call) {
   const auto& p = call.params_as<abi::BinaryParams>();
   const auto storage = call.variant.storage;
   if (storage != core::DType::kF32 && storage != core::DType::kF16) return false;
-  if (p.op > binary_rows::kDiv) return false;
-  const auto step = binary_rows::loop_of(p).stride();
+  using namespace binary_rows;
+  const bool one_power = p.op == kPow && std::all_of(std::begin(p.b_stride), std::end(p.b_stride),
+                                                     [](uint32_t stride) { return stride == 0; });
+  if (p.op > kDiv && p.op != kMin && p.op != kMax && p.op != kPRelu && !one_power) return false;
+  const auto step = loop_of(p).stride();
   return step[0] <= 1 && step[1] <= 1;
 }
 
@@ -120,6 +151,7 @@ bool accepts_binary(const ops::KernelCall& call) {
 
 void cpu_kernel_binary(CpuRegistry& registry) {
   registry.add("binary", {run_binary, accepts_binary, nullptr});
+  registry.add("binary", {run_binary_elements, accepts_binary_elements, nullptr});
 }
 
 }  // namespace vulcap::cpu

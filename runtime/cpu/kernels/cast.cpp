@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "runtime/cpu/cast_elements.h"
 #include "runtime/cpu/cpu_registry.h"
 #include "runtime/cpu/parallel.h"
 #include "runtime/cpu/simd_targets.h"
@@ -49,7 +50,10 @@ bool accepts_cast(const ops::KernelCall& call) {
 
 }  // namespace
 
-void cpu_kernel_cast(CpuRegistry& registry) { registry.add("cast", {run_cast, accepts_cast, nullptr}); }
+void cpu_kernel_cast(CpuRegistry& registry) {
+  registry.add("cast", {run_cast, accepts_cast, nullptr});
+  registry.add("cast", {run_cast_elements, accepts_cast_elements, nullptr});
+}
 
 }  // namespace vulcap::cpu
 #endif

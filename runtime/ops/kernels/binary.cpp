@@ -1,3 +1,5 @@
+#include <array>
+
 #include "runtime/ops/kernel_registry.h"
 #include "runtime/ops/kernels/element.h"
 #include "runtime/ops/kernels/element_math.h"
@@ -17,7 +19,8 @@ double binary(uint32_t op, double a, double b) {
   }
 }
 
-Wrapping binary(uint32_t op, Wrapping a, Wrapping b) {
+template <typename T>
+Wrapping<T> binary(uint32_t op, Wrapping<T> a, Wrapping<T> b) {
   switch (op) {
 #define VULCAP_BINARY(index, name, real, integer) \
   case index:                                     \
@@ -33,6 +36,11 @@ Wrapping binary(uint32_t op, Wrapping a, Wrapping b) {
 
 namespace {
 
+template <typename T>
+int64_t whole(uint32_t op, int64_t a, int64_t b) {
+  return int64_t(rows::binary(op, rows::Wrapping<T>{T(a)}, rows::Wrapping<T>{T(b)}).value);
+}
+
 void binary_reference(const KernelArgs& args) {
   const auto& p = args.call.params_as<abi::BinaryParams>();
   const DType dtype = args.call.variant.storage;
@@ -43,8 +51,8 @@ void binary_reference(const KernelArgs& args) {
     if (core::dtype_is_float(dtype)) {
       store_real(dtype, y, i, rows::binary(p.op, load_real(dtype, a, ia), load_real(dtype, b, ib)));
     } else {
-      const rows::Wrapping left{load_int(dtype, a, ia)}, right{load_int(dtype, b, ib)};
-      store_int(dtype, y, i, rows::binary(p.op, left, right).value);
+      const auto function = core::dtype_is_signed(dtype) ? whole<int64_t> : whole<uint64_t>;
+      store_int(dtype, y, i, function(p.op, load_int(dtype, a, ia), load_int(dtype, b, ib)));
     }
   }
 }

@@ -17,6 +17,12 @@ bool compare(uint32_t op, T a, T b) {
   }
 }
 
+bool compare(uint32_t op, DType dtype, const std::byte* a, size_t ia, const std::byte* b, size_t ib) {
+  if (core::dtype_is_float(dtype)) return compare(op, load_real(dtype, a, ia), load_real(dtype, b, ib));
+  const int64_t left = load_int(dtype, a, ia), right = load_int(dtype, b, ib);
+  return dtype == DType::kU64 ? compare(op, uint64_t(left), uint64_t(right)) : compare(op, left, right);
+}
+
 void compare_reference(const KernelArgs& args) {
   const auto& p = args.call.params_as<abi::BinaryParams>();
   const DType dtype = args.call.variant.storage;
@@ -24,10 +30,7 @@ void compare_reference(const KernelArgs& args) {
   for (uint32_t i = 0; i < p.n; ++i) {
     const size_t ia = size_t(strided_index(i, p.shape, p.a_stride)),
                  ib = size_t(strided_index(i, p.shape, p.b_stride));
-    const bool result = core::dtype_is_float(dtype)
-                            ? compare(p.op, load_real(dtype, a, ia), load_real(dtype, b, ib))
-                            : compare(p.op, load_int(dtype, a, ia), load_int(dtype, b, ib));
-    store_as<uint8_t>(y, i, result);
+    store_as<uint8_t>(y, i, compare(p.op, dtype, a, ia, b, ib));
   }
 }
 

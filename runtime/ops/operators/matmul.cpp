@@ -109,7 +109,7 @@ void emit_add(LowerContext& c, ValueId product, ValueId addend, float beta, Valu
     c.emit("fill", {DType::kF32, {}}, abi::FillParams{1, bits, 0}, {c.write(factor)}, {1, 1, 1});
     const ValueId typed = dtype == DType::kF32 ? factor : c.temp(dtype, {1});
     if (typed != factor)
-      c.emit("cast", {DType::kF32, dtype}, abi::CastParams{1}, {c.read(factor), c.write(typed)}, {1, 1, 1});
+      c.emit("cast", {DType::kF32, dtype}, abi::CastParams{1, 0}, {c.read(factor), c.write(typed)}, {1, 1, 1});
     abi::BinaryParams p{};
     p.n = n;
     p.op = 2;
