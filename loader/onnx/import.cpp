@@ -158,6 +158,7 @@ class GraphImporter {
       set_attribute(node, attribute, {this, resolve_here, opsets});
     modernise(node, version,
               [&](Tensor tensor) { return graph_.add_constant(node.name + "/operand", std::move(tensor)); });
+    if (domain.empty() && version < 7) align_operand(node);
     const size_t outputs = std::min(def.outputs.size(), node.is("Identity") ? size_t(1) : def.outputs.size());
     node.outputs.clear();
     for (size_t i = 0; i < outputs; ++i) {
@@ -168,8 +169,22 @@ class GraphImporter {
     graph_.nodes.push_back(std::move(node));
   }
 
+  // Before opset 7 the second operand of a pair began at an axis of the first, a slope at its channels.
+  void align_operand(Node& node) {
+    const bool pair = node.attributes.has("broadcast") && node.attributes.has("axis");
+    if (!pair && !node.is("PRelu")) return;
+    Node align{"AlignAxis", "vulcap", node.name + "/align", {node.inputs.at(0), node.inputs.at(1)}, {}, {}};
+    align.attributes.set("axis", node.attributes.integer("axis", 1));
+    Value aligned;
+    aligned.name = node.name + "/aligned";
+    node.inputs[1] = graph_.add_value(std::move(aligned));
+    align.outputs = {node.inputs[1]};
+    graph_.nodes.push_back(std::move(align));
+  }
+
   void require_support(const Node& node, int64_t version, const std::string& first_input) {
-    if (passes::is_resolved_by_specialise(node) || ops::op_registry().find(node.domain, node.op) != nullptr) return;
+    if (passes::is_resolved_by_specialise(node) || ops::op_registry().find(node.domain, node.op) != nullptr)
+      return;
     Missing& missing = report_.operators[(node.domain.empty() ? "ai.onnx" : node.domain) + "::" + node.op];
     if (missing.count++ == 0) missing = {std::to_string(version), dtype_of(first_input), node.name, 1};
   }

@@ -10,7 +10,7 @@
 
 namespace vulcap::onnx {
 
-inline constexpr int64_t kOldestOpset = 7;
+inline constexpr int64_t kOldestOpset = 6;
 inline constexpr int64_t kNewestOpset = 27;
 
 // Throws core::Error(kInvalidModel); operators without support are all listed in one message with domain,

@@ -115,6 +115,19 @@ void infer_view(InferContext& c) {
   set_reshaped(c, std::move(to));
 }
 
+// vulcap.AlignAxis: the second operand with axes of size 1 behind it, so that it begins at `axis` of the
+// first.
+void infer_align_axis(InferContext& c) {
+  const size_t rank = c.rank(0), axis = c.axis(c.attributes().integer("axis", 0), rank);
+  SymShape to = c.shape(1);
+  if (axis + to.size() > rank) c.fail("the second operand reaches beyond the first");
+  to.resize(rank - axis, Dim(1));
+  Fact fact = reshaped_fact(c, 1, to);
+  c.set(0, c.dtype(1), std::move(to), std::move(fact));
+}
+
+void lower_align_axis(LowerContext& c) { c.alias(c.out(0), c.in(1)); }
+
 void lower_alias(LowerContext& c) { c.alias(c.out(0), c.in(0)); }
 
 // Integer values whose elements are known sizes reach kernels only when data depends on them.
@@ -143,6 +156,7 @@ void register_shape(OpRegistry& registry) {
   registry.add({"Squeeze", "", infer_squeeze, lower_alias});
   registry.add({"Unsqueeze", "", infer_unsqueeze, lower_alias});
   registry.add({"View", "vulcap", infer_view, lower_alias});
+  registry.add({"AlignAxis", "vulcap", infer_align_axis, lower_align_axis});
 }
 
 }  // namespace vulcap::ops
