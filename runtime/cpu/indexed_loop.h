@@ -39,6 +39,27 @@ class IndexedLoop {
     }
   }
 
+  // The items of row `row` as y[i] = x[...], where each index is one number.
+  template <typename T, typename Index>
+  void gather_row(size_t row, const Index* indices, const T* x, T* y) {
+    const auto [x_first, i_first] = loop_.offsets(row);
+    const auto [x_step, i_step] = loop_.stride();
+    const int64_t size = p_.size[0], stride = p_.stride[0];
+    const Index* index = indices + i_first;
+    const T* from = x + x_first;
+    T* to = y + row * length();
+    for (size_t i = 0; i < length(); ++i, index += i_step, from += x_step) {
+      const int64_t place = int64_t(*index) + (*index < 0 ? size : 0);
+      if (uint64_t(place) < uint64_t(size)) {
+        to[i] = from[place * stride];
+      } else {
+        fail(*index, size);
+      }
+    }
+  }
+  // Whether gather_row covers the items and runs do not follow each other in x.
+  bool by_single_index() const { return p_.depth == 1 && loop_.stride()[1] != 0; }
+
   // Throws when an index was outside; its items were left out.
   void check(const char* kernel) const {
     if (!failed_) return;

@@ -23,7 +23,13 @@ void run_gather_nd(const CpuArgs& args) {
     };
     parallel_range(args.pool, loop.rows(), loop.length() * (2 * sizeof(T) + sizeof(Index)),
                    [&](size_t begin, size_t end) {
-                     for (size_t row = begin; row < end; ++row) loop.visit_row(row, args.ptr<Index>(1), copy);
+                     for (size_t row = begin; row < end; ++row) {
+                       if (loop.by_single_index()) {
+                         loop.gather_row(row, args.ptr<Index>(1), x, y);
+                       } else {
+                         loop.visit_row(row, args.ptr<Index>(1), copy);
+                       }
+                     }
                    });
   });
   loop.check("GatherND");

@@ -71,7 +71,22 @@ void reduce_rows(const T* x, T* y, size_t count, const Finish& finish) {
 template <uint32_t kOp, typename T>
 void reduce_columns(const T* x, T* y, size_t count, size_t inner, size_t begin, size_t end,
                     const Finish& finish) {
-  for (size_t i = begin; i < end; i += kLanes) {
+  size_t i = begin;
+  for (; i + 4 * kLanes <= end; i += 4 * kLanes) {
+    VFloat sum0 = set(start_value<kOp>()), sum1 = sum0, sum2 = sum0, sum3 = sum0;
+    for (size_t r = 0; r < count; ++r) {
+      const T* row = x + r * inner + i;
+      sum0 = combine<kOp>(sum0, load(row));
+      sum1 = combine<kOp>(sum1, load(row + kLanes));
+      sum2 = combine<kOp>(sum2, load(row + 2 * kLanes));
+      sum3 = combine<kOp>(sum3, load(row + 3 * kLanes));
+    }
+    store(finish(sum0), y + i);
+    store(finish(sum1), y + i + kLanes);
+    store(finish(sum2), y + i + 2 * kLanes);
+    store(finish(sum3), y + i + 3 * kLanes);
+  }
+  for (; i < end; i += kLanes) {
     VFloat sum = set(start_value<kOp>());
     for (size_t r = 0; r < count; ++r) sum = combine<kOp>(sum, load_some(x + r * inner + i, end - i));
     store_some(finish(sum), y + i, end - i);

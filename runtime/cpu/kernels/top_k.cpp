@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <numeric>
 #include <vector>
 
 #include "runtime/core/half.h"
@@ -24,37 +23,63 @@ bool larger(T a, T b) {
   return a > b || (a != a && b == b);
 }
 
-// The first, or last, of the largest or smallest numbers of a line.
+// The order of the places of a line: which number counts first, and of equals which place.
 template <typename T>
-uint32_t best_place(const T* line, size_t step, size_t count, bool largest, bool last) {
-  auto best = number(line[0]);
-  uint32_t place = 0;
-  for (size_t i = 1; i < count; ++i) {
-    const auto x = number(line[i * step]);
-    const bool better = largest ? larger(x, best) : larger(best, x);
-    const bool same = last && !(largest ? larger(best, x) : larger(x, best));
-    if (better || same) best = x, place = uint32_t(i);
-  }
-  return place;
-}
+struct Order {
+  const T* line;
+  size_t step;
+  bool largest;
+  bool last;
 
-template <typename T>
-void best_places(const T* line, const abi::TopKParams& p, std::vector<uint32_t>& places) {
-  const bool largest = p.flags & abi::kTopKLargest, last = p.flags & abi::kTopKLast;
-  places.resize(p.k);
-  if (p.k == 1) {
-    places[0] = best_place(line, p.inner, p.reduce, largest, last);
-    return;
+  auto at(uint32_t place) const { return number(line[size_t(place) * step]); }
+  template <typename N>
+  bool better(N a, N b) const {
+    return largest ? larger(a, b) : larger(b, a);
   }
-  std::vector<uint32_t> all(p.reduce);
-  std::iota(all.begin(), all.end(), 0);
-  const auto before = [&](uint32_t i, uint32_t j) {
-    const auto a = number(line[size_t(i) * p.inner]), b = number(line[size_t(j) * p.inner]);
-    if (largest ? larger(a, b) : larger(b, a)) return true;
-    if (largest ? larger(b, a) : larger(a, b)) return false;
-    return last ? i > j : i < j;
-  };
-  std::partial_sort_copy(all.begin(), all.end(), places.begin(), places.end(), before);
+  bool operator()(uint32_t i, uint32_t j) const {
+    const auto a = at(i), b = at(j);
+    if (better(a, b)) return true;
+    return !better(b, a) && (last ? i > j : i < j);
+  }
+};
+
+// Whether some number of a run is NaN, better than `limit`, or, of equals the last counting, equal to it.
+template <typename T>
+bool may_enter(const T* run, size_t count, T limit, const Order<T>& order) {
+  int found = 0;
+  if (order.largest) {
+    for (size_t i = 0; i < count; ++i) found |= !(run[i] < limit) & !(!order.last & (run[i] == limit));
+  } else {
+    for (size_t i = 0; i < count; ++i) found |= !(run[i] > limit) & !(!order.last & (run[i] == limit));
+  }
+  return found != 0;
+}
+inline bool may_enter(const Half*, size_t, Half, const Order<Half>&) { return true; }
+
+// The first k places, in order. `heap` has the worst of the best so far in front; runs without a better one
+// are passed over.
+template <typename T>
+void best_places(const abi::TopKParams& p, const Order<T>& order, std::vector<uint32_t>& heap) {
+  constexpr uint32_t kRun = 64;
+  heap.clear();
+  for (uint32_t begin = 0; begin < p.reduce; begin += kRun) {
+    const uint32_t end = std::min(begin + kRun, p.reduce);
+    const bool full = heap.size() == p.k;
+    if (full && order.step == 1 &&
+        !may_enter(order.line + begin, end - begin, order.line[heap.front()], order))
+      continue;
+    for (uint32_t i = begin; i < end; ++i) {
+      if (heap.size() < p.k) {
+        heap.push_back(i);
+        std::push_heap(heap.begin(), heap.end(), order);
+      } else if (order(i, heap.front())) {
+        std::pop_heap(heap.begin(), heap.end(), order);
+        heap.back() = i;
+        std::push_heap(heap.begin(), heap.end(), order);
+      }
+    }
+  }
+  std::sort_heap(heap.begin(), heap.end(), order);
 }
 
 template <typename T>
@@ -63,6 +88,7 @@ void top_k_lines(const CpuArgs& args) {
   const auto* x = args.ptr<T>(0);
   auto* values = args.ptr<T>(1);
   auto* places = args.ptr<int64_t>(2);
+  const bool largest = p.flags & abi::kTopKLargest, last = p.flags & abi::kTopKLast;
   if (p.k == 0) return;
   parallel_range(args.pool, size_t(p.outer) * p.inner, p.reduce * sizeof(T) * 4,
                  [&](size_t begin, size_t end) {
@@ -70,7 +96,7 @@ void top_k_lines(const CpuArgs& args) {
                    for (size_t item = begin; item < end; ++item) {
                      const size_t outer = item / p.inner, inner = item % p.inner;
                      const T* line = x + outer * p.reduce * p.inner + inner;
-                     best_places(line, p, best);
+                     best_places(p, Order<T>{line, p.inner, largest, last}, best);
                      for (size_t k = 0; k < p.k; ++k) {
                        const size_t to = (outer * p.k + k) * p.inner + inner;
                        values[to] = line[size_t(best[k]) * p.inner];
