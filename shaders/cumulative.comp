@@ -1,6 +1,6 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
-//! S = f32 f16 i32 i64
+//! S = f32 f16 bf16 f64 i32 i64 u32 u64
 #include "shaders/lib/storage.glsl"
 #include "shaders/abi.h"
 #include "shaders/lib/flat.glsl"
@@ -20,8 +20,8 @@ void main() {
   for (uint r = 0; r < p.reduce; ++r) {
     uint at = begin + ((kFlags & kCumulativeReverse) != 0 ? p.reduce - 1 - r : r) * p.inner;
     ARITH before = total;
-    ARITH x = ARITH(source.data[at]);
+    ARITH x = LOAD(source.data[at]);
     total = product ? total * x : total + x;
-    target.data[at] = STORE((kFlags & kCumulativeExclusive) != 0 ? before : total);
+    target.data[at] = SAVE((kFlags & kCumulativeExclusive) != 0 ? before : total);
   }
 }

@@ -1,11 +1,10 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
-//! S = f32 f16 i32 i64
+//! S = f32 f16 bf16 f64 i8 i16 i32 i64 u8 u16 u32 u64
 #include "shaders/lib/storage.glsl"
 #include "shaders/abi.h"
 #include "shaders/lib/flat.glsl"
 #include "shaders/lib/axes.glsl"
-#include "shaders/lib/math.glsl"
 
 // Items along this axis may name one element, so one invocation walks them in order. kMaxRank: there is none.
 layout(constant_id = 2) const uint kSharedAxis = kMaxRank;
@@ -21,11 +20,11 @@ ARITH combine(ARITH old, ARITH update) {
       return old + update;
     case kScatterMul:
       return old * update;
-#if defined(S_f32) || defined(S_f16)
+#if !defined(INTEGER_ARITH)
     case kScatterMin:
-      return vc_min(old, update);
+      return isnan(old) || old < update ? old : update;
     default:
-      return vc_max(old, update);
+      return isnan(old) || old > update ? old : update;
 #else
     case kScatterMin:
       return update < old ? update : old;
@@ -48,6 +47,6 @@ void main() {
   for (uint j = 0; j < count; ++j) {
     uint i = begin + j * inner;
     int to = indexed_offset(i);
-    if (to >= 0) target.data[to] = STORE(combine(ARITH(target.data[to]), ARITH(updates.data[i])));
+    if (to >= 0) target.data[to] = SAVE(combine(LOAD(target.data[to]), LOAD(updates.data[i])));
   }
 }

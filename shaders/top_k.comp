@@ -1,6 +1,6 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
-//! S = f32 f16 i32 i64 u8
+//! S = f32 f16 bf16 f64 i8 i16 i32 i64 u8 u16 u32 u64
 #include "shaders/lib/storage.glsl"
 #include "shaders/abi.h"
 
@@ -16,7 +16,7 @@ const uint kNone = 0xffffffffu;
 shared ARITH lane_value[256];
 shared uint lane_place[256];
 
-#if defined(S_f32) || defined(S_f16)
+#if !defined(INTEGER_ARITH)
 bool larger(ARITH a, ARITH b) { return a > b || (isnan(a) && !isnan(b)); }
 #else
 bool larger(ARITH a, ARITH b) { return a > b; }
@@ -43,7 +43,7 @@ void main() {
     ARITH best = ARITH(0);
     uint best_place = kNone;
     for (uint r = lane; r < p.reduce; r += gl_WorkGroupSize.x) {
-      ARITH x = ARITH(source.data[begin + r * p.inner]);
+      ARITH x = LOAD(source.data[begin + r * p.inner]);
       bool taken = last_place != kNone && !before(last_value, last_place, x, r);
       if (!taken && (best_place == kNone || before(x, r, best, best_place))) {
         best = x;

@@ -197,6 +197,15 @@ void build_det(Row& row, Builder& builder) {
 }
 
 constexpr const char* kRows[] = {
+    "reduce op={0;2;3;4;7} outer=3 reduce=7 inner={1;5} low=0 high=3 tolerance=1e-2 "
+    "storage={bf16;f64;i8;i16;u8;u16;u32;u64}",
+    "reduce op={1;5;6;8;9} outer=3 reduce=7 inner=5 low=0.1 high=3 storage={bf16;f64} tolerance=1e-2",
+    "reduce op={5;6;8;9} outer=3 reduce=7 low=-30 high=30 storage=f64 special tolerance=1e-12",
+    "reduce op={0;2;4} reduce=0 storage=f64",
+    "top_k reduce=31 k=3 {largest;last} storage={bf16;f64;i8;i16;u16;u32;u64} low=0 high=20",
+    "cumulative reduce=9 inner=2 {exclusive;reverse} storage={bf16;f64;u32;u64} low=0 high=9 tolerance=1e-2",
+    "scatter_nd axis=1 x=4,5,6 index=4,4,2 op={1;2;3;4} storage={bf16;f64;i8;i16;u8;u16;u32;u64} low=0 "
+    "high=5 tolerance=1e-2",
     "gather_nd axis={0;1;2} x=7,8,9 index={3,5,6;1,2,9} storage={f32;f16;i64;u8} second={i64;i32} negative",
     "gather_nd axis=1 x=2,31,5 index=2,0,5",
     "gather_nd x=4,5,6 index={7,1;2,3,2;5,3} storage={f32;f16;i64;u8} negative",

@@ -111,10 +111,11 @@ void choose_det(Chooser& c) {
 
 namespace {
 
-// Integers: one invocation an output. What leaves the integers, or has nothing to start from, is refused.
+// One invocation an output. What leaves the integers, or has no integer to start from, is refused.
 void choose_reduce_serial(Chooser& c, const abi::ReduceParams& p) {
   const bool real = p.op == abi::kReduceL2 || p.op == abi::kReduceLogSum || p.op == abi::kReduceLogSumExp;
-  if (real || p.reduce == 0) {
+  const bool starts = p.op == abi::kReduceMax || p.op == abi::kReduceMin || p.op == abi::kReduceMean;
+  if (!core::dtype_is_float(c.call.variant.storage) && (real || (starts && p.reduce == 0))) {
     c.choice.refusal =
         "no shader variant of this reduction for " + std::string(core::dtype_name(c.call.variant.storage));
     return;
@@ -122,14 +123,15 @@ void choose_reduce_serial(Chooser& c, const abi::ReduceParams& p) {
   if (!c.module("reduce_serial.S_" + std::string(tag(c.call.variant.storage)))) return;
   c.constant(0, p.op);
   c.flat(uint64_t(p.outer) * p.inner);
-  c.loop_rounds(p.reduce);
+  c.loop_rounds(2 * uint64_t(p.reduce));
 }
 
 }  // namespace
 
 void choose_reduce(Chooser& c) {
   const auto& p = c.call.params_as<abi::ReduceParams>();
-  if (!core::dtype_is_float(c.call.variant.storage)) return choose_reduce_serial(c, p);
+  if (c.call.variant.storage != DType::kF32 && c.call.variant.storage != DType::kF16)
+    return choose_reduce_serial(c, p);
   if (!c.module_by_storage()) return;
   const bool shared = p.inner == 1 || p.reduce >= 4096;
   c.constant(0, p.op);
