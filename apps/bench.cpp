@@ -1,12 +1,11 @@
-#include <sys/resource.h>
-
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "apps/bench_graph.h"
 #include "apps/commands.h"
+#include "apps/measure.h"
 #include "loader/tasks.h"
 
 namespace vulcap::apps {
@@ -19,11 +18,8 @@ struct Options {
   int steps = 16;
   int rounds = 5;
   bool json = false;
+  GraphBenchOptions graph;
 };
-
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 // The same numbers for every engine that is compared: uniform in [-1, 1), a function of the index alone.
 image::PixelValues seeded_pixels(std::pair<int, int> size) {
@@ -76,18 +72,6 @@ void run_encoder(loader::Captioner& captioner, const image::PixelValues& pixels,
   }
 }
 
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
-uint64_t peak_rss_bytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return uint64_t(usage.ru_maxrss) * 1024;
-}
-
 void print_text(const Samples& samples, const session::OpenedDevice& opened) {
   std::printf("device   %s\nload     %9.2f ms\nencoder  %9.2f ms\n", opened.name.c_str(), samples.load * 1e3,
               median(samples.encoder) * 1e3);
@@ -115,8 +99,17 @@ void print_json(const Samples& samples, const session::OpenedDevice& opened) {
   std::printf("%s\n", record.dump().c_str());
 }
 
+int run_graph(const Options& options) {
+  GraphBenchOptions graph = options.graph;
+  graph.steps = options.steps;
+  graph.rounds = options.rounds;
+  graph.json = options.json;
+  return bench_graph(graph, options.model.open());
+}
+
 // Load ends when plans are made and weights are in the layout that kernels read.
 int run(const Options& options) {
+  if (!options.graph.file.empty()) return run_graph(options);
   Samples samples;
   const auto begin = Clock::now();
   const session::OpenedDevice opened = options.model.open();
@@ -146,6 +139,16 @@ Command add_bench(CLI::App& app) {
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
   command->add_flag("--json", options->json, "One JSON object, see bench/README.md");
+  command->add_option("--graph", options->graph.file,
+                      "Time this .onnx file alone; a decoder makes one call of --prompt tokens and --steps of one");
+  command->add_option("--prompt", options->graph.prompt, "Positions of the first call of --graph")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
+  command->add_option("--dim", options->graph.dims, "Size of a symbolic dim of --graph, NAME=SIZE; others are 1")
+      ->allow_extra_args(false);
+  command->add_option("--dump", options->graph.dump, "Write the outputs of --graph as .npy files to this folder")
+      ->check(CLI::ExistingDirectory);
+  command->add_flag("--profile", options->graph.profile, "Time of each kind of kernel call of --graph, on stderr");
   return [options] { return run(*options); };
 }
 

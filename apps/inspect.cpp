@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "apps/commands.h"
+#include "apps/symbol_sizes.h"
 #include "loader/model_dir.h"
 #include "loader/onnx/import.h"
 #include "runtime/core/error.h"
@@ -61,15 +62,6 @@ void print_values(const char* title, const std::vector<onnx::ValueInfo>& values)
     std::printf("    %-32s %-5s %s\n", info.name.c_str(), std::string(core::dtype_name(info.dtype)).c_str(),
                 shape_of(info).c_str());
   }
-}
-
-// Sizes for symbols that nothing fixes; --dim overrides them.
-std::map<core::Symbol, int64_t> symbol_sizes(const std::vector<std::string>& dims) {
-  std::map<core::Symbol, int64_t> sizes = parse_dims(dims);
-  sizes.emplace(core::intern_symbol("num_channels"), 3);
-  sizes.emplace(core::intern_symbol("height"), 224);
-  sizes.emplace(core::intern_symbol("width"), 224);
-  return sizes;
 }
 
 graph::Graph specialised(const graph::Graph& graph, const Options& options) {

@@ -43,6 +43,9 @@ session::OpenedDevice DeviceOptions::open() const {
   request.pipeline_cache_dir = session::default_cache_dir();
   session::OpenedDevice opened = session::open_device(request);
   opened.device->set_check_finite(check_finite);
+  opened.device->on_fall_back([](const std::string& reason) {
+    std::fprintf(stderr, "vulcap: fallback to cpu: %s\n", reason.c_str());
+  });
   if (verbose) std::fprintf(stderr, "device: %s (%s)\n", opened.name.c_str(), opened.reason.c_str());
   return opened;
 }

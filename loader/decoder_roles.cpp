@@ -18,44 +18,74 @@ std::string cache_key(const std::string& name) {
   return digit == std::string::npos ? name : name.substr(digit);
 }
 
-}  // namespace
+bool of_encoder(const std::string& name) { return name.find(".encoder.") != std::string::npos; }
 
-session::DecoderRoles find_decoder_roles(const graph::Graph& graph) {
-  session::DecoderRoles roles;
-  std::map<std::string, std::string> presents;
+using Presents = std::map<std::string, std::string>;  // cache_key -> output
+
+Presents presents_of(const graph::Graph& graph) {
+  Presents presents;
   for (graph::ValueId id : graph.outputs) {
     const std::string& name = graph.value(id).name;
-    if (name == "logits") roles.logits = name;
     if (name.starts_with("present")) presents[cache_key(name)] = name;
+  }
+  return presents;
+}
+
+void add_past(const std::string& name, const Presents& presents, const Presents& first,
+              session::DecoderRoles& roles) {
+  const Presents& source = of_encoder(name) && !first.empty() ? first : presents;
+  const auto present = source.find(cache_key(name));
+  if (present == source.end()) invalid("the decoder's input '" + name + "' has no matching present output");
+  (of_encoder(name) ? roles.encoder_cache : roles.cache).emplace_back(name, present->second);
+}
+
+// Presents that no past continues: a cache that cannot be kept.
+void check_presents(const Presents& presents, const session::DecoderRoles& roles) {
+  if (roles.cache.empty()) return;
+  for (const auto& [key, present] : presents) {
+    const auto continues = [&](const auto& pair) { return pair.second == present; };
+    if (of_encoder(present) || std::any_of(roles.cache.begin(), roles.cache.end(), continues)) continue;
+    invalid("the decoder lacks the input past_key_values." + key + " that its output '" + present +
+            "' continues");
+  }
+}
+
+// The member that a plain input fills, or null.
+std::string* plain_role(session::DecoderRoles& roles, const std::string& name) {
+  if (name == "input_ids") return &roles.ids;
+  if (name == "inputs_embeds") return &roles.embeds;
+  if (name == "encoder_hidden_states") return &roles.states;
+  if (name == "use_cache_branch") return &roles.use_cache;
+  if (name == "attention_mask") return &roles.mask;
+  if (name == "encoder_attention_mask") return &roles.states_mask;
+  if (name == "position_ids") return &roles.positions;
+  return nullptr;
+}
+
+}  // namespace
+
+session::DecoderRoles find_decoder_roles(const graph::Graph& graph, const graph::Graph* first) {
+  session::DecoderRoles roles;
+  const Presents presents = presents_of(graph);
+  const Presents of_first = first != nullptr ? presents_of(*first) : Presents{};
+  for (graph::ValueId id : graph.outputs) {
+    if (graph.value(id).name == "logits") roles.logits = "logits";
   }
   for (graph::ValueId id : graph.inputs) {
     const graph::Value& value = graph.value(id);
-    if (value.name == "input_ids") {
-      if (value.dtype != core::DType::kI64) invalid("the decoder's input_ids must be int64");
-      roles.ids = value.name;
-    } else if (value.name == "encoder_hidden_states") {
-      roles.states = value.name;
-    } else if (value.name == "use_cache_branch") {
-      roles.use_cache = value.name;
+    if (std::string* role = plain_role(roles, value.name)) {
+      *role = value.name;
     } else if (value.name.starts_with("past")) {
-      const auto present = presents.find(cache_key(value.name));
-      if (present == presents.end())
-        invalid("the decoder's input '" + value.name + "' has no matching present output");
-      roles.cache.emplace_back(value.name, present->second);
+      add_past(value.name, presents, of_first, roles);
     } else {
       invalid("the decoder's input '" + value.name + "' has no known role");
     }
+    if (value.name == "input_ids" && value.dtype != core::DType::kI64)
+      invalid("the decoder's input_ids must be int64");
   }
-  for (const auto& [key, present] : presents) {
-    const bool has_past = std::any_of(roles.cache.begin(), roles.cache.end(),
-                                      [&](const auto& pair) { return pair.second == present; });
-    if (!roles.cache.empty() && !has_past) {
-      invalid("the decoder lacks the input past_key_values." + key + " that its output '" + present +
-              "' continues");
-    }
-  }
-  if (roles.ids.empty()) invalid("the decoder lacks the input input_ids");
-  if (roles.states.empty()) invalid("the decoder lacks the input encoder_hidden_states");
+  check_presents(presents, roles);
+  if (roles.ids.empty() == roles.embeds.empty())
+    invalid("the decoder must take either input_ids or inputs_embeds");
   if (roles.logits.empty()) invalid("the decoder lacks the output logits");
   return roles;
 }

@@ -1,6 +1,7 @@
 #include "runtime/cpu/backend.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <mutex>
 #include <string>
@@ -9,6 +10,7 @@
 #include "runtime/core/error.h"
 #include "runtime/cpu/aligned_memory.h"
 #include "runtime/cpu/cpu_registry.h"
+#include "runtime/cpu/few_rows.h"
 
 namespace vulcap::cpu {
 namespace {
@@ -67,6 +69,33 @@ class TensorBuffer : public CpuBuffer {
   std::span<const std::byte> bytes_;
 };
 
+// The matrix of a float product. Packing pays when many rows multiply it again and again; a weight that decode
+// steps read, or that is used once, is read where it lies: no copy at load, no second place in memory.
+class MatrixBuffer : public TensorBuffer {
+ public:
+  MatrixBuffer(const plan::WeightRequest& request, std::span<const std::byte> bytes)
+      : TensorBuffer(*request.tensor, bytes), tensor_(*request.tensor), request_(request) {}
+
+  // For a product of `rows` rows that is about to run; null: it reads data().
+  const PackedMatrix* packed_for(size_t rows, core::ThreadPool& pool) {
+    if (matrix_) return matrix_.get();
+    if (rows <= kFewRows) {
+      few_rows_ = true;
+    } else if (!few_rows_ && ++uses_ > 1) {
+      request_.tensor = &tensor_;
+      matrix_ = pack_matrix(request_, pool);
+    }
+    return matrix_.get();
+  }
+
+ private:
+  core::Tensor tensor_;
+  plan::WeightRequest request_;
+  bool few_rows_ = false;
+  int uses_ = 0;
+  std::unique_ptr<PackedMatrix> matrix_;
+};
+
 class PackedBuffer : public CpuBuffer {
  public:
   explicit PackedBuffer(std::unique_ptr<PackedMatrix> matrix) : matrix_(std::move(matrix)) {}
@@ -103,6 +132,7 @@ struct Prepared {
   const ops::KernelCall* call = nullptr;
   size_t first_pointer = 0;
   const PackedMatrix* packed = nullptr;
+  MatrixBuffer* matrix = nullptr;
   const uint32_t* state = nullptr;
 };
 
@@ -125,19 +155,37 @@ class CpuExecutable : public plan::Executable {
 
   void run() override {
     std::lock_guard lock(shared_->running);
+    for (const Prepared& item : prepared_) run_one(item);
+  }
+
+  std::vector<plan::Timing> run_timed() override {
+    using Clock = std::chrono::steady_clock;
+    std::lock_guard lock(shared_->running);
+    std::vector<plan::Timing> timings;
     for (const Prepared& item : prepared_) {
-      const std::span<std::byte* const> buffers(pointers_.data() + item.first_pointer,
-                                                item.call->bindings.size());
-      const ops::KernelArgs args{*item.call, buffers, item.state};
-      if (item.fast != nullptr) {
-        item.fast->run({args, shared_->pool, shared_->scratch.data(), item.packed});
-      } else {
-        item.reference(args);
-      }
+      const auto begin = Clock::now();
+      run_one(item);
+      timings.push_back(
+          {int32_t(timings.size()), std::chrono::duration<double>(Clock::now() - begin).count()});
     }
+    return timings;
   }
 
  private:
+  void run_one(const Prepared& item) const {
+    const std::span<std::byte* const> buffers(pointers_.data() + item.first_pointer,
+                                              item.call->bindings.size());
+    const ops::KernelArgs args{*item.call, buffers, item.state};
+    if (item.fast != nullptr) {
+      const PackedMatrix* packed = item.packed;
+      if (item.matrix != nullptr)
+        packed = item.matrix->packed_for(item.call->params_as<abi::MatmulParams>().m, shared_->pool);
+      item.fast->run({args, shared_->pool, shared_->scratch.data(), packed});
+    } else {
+      item.reference(args);
+    }
+  }
+
   const CpuBuffer& buffer_of(const ops::Binding& binding) const {
     const plan::Buffer* buffer = nullptr;
     switch (binding.kind) {
@@ -166,6 +214,7 @@ class CpuExecutable : public plan::Executable {
                   &call,
                   pointers_.size(),
                   nullptr,
+                  nullptr,
                   nullptr};
     for (const auto& binding : call.bindings) pointers_.push_back(resolve(call, binding, item));
     if (call.uses_state) item.state = reinterpret_cast<const uint32_t*>(pointers_.back());
@@ -179,10 +228,20 @@ class CpuExecutable : public plan::Executable {
       if (&binding == &call.bindings[1]) item.packed = check_packed(call, binding, *packed);
       return nullptr;
     }
+    auto* matrix = dynamic_cast<const MatrixBuffer*>(&buffer);
+    if (matrix != nullptr && &binding == &call.bindings[1] && multiplies(call))
+      item.matrix = const_cast<MatrixBuffer*>(matrix);
     if (binding.offset > buffer.size() || binding.size > buffer.size() - binding.offset) {
       throw internal(std::string(ops::kernels()[call.kernel].name) + " is bound beyond the end of a buffer");
     }
     return buffer.data() + binding.offset;
+  }
+
+  // A product of floats whose B is one matrix for the whole batch.
+  static bool multiplies(const ops::KernelCall& call) {
+    if (ops::kernels()[call.kernel].name != "matmul") return false;
+    const auto& p = call.params_as<abi::MatmulParams>();
+    return p.batch <= 1 || p.b_batch == 0;
   }
 
   static const PackedMatrix* check_packed(const ops::KernelCall& call, const ops::Binding& binding,
@@ -222,11 +281,16 @@ class Backend : public CpuBackend {
     return {};
   }
 
+  bool owns(const plan::Buffer& buffer) const override {
+    return dynamic_cast<const CpuBuffer*>(&buffer) != nullptr;
+  }
+
   std::shared_ptr<plan::Buffer> allocate(size_t bytes, std::string_view) override {
     return std::make_shared<OwnedBuffer>(bytes);
   }
 
   std::shared_ptr<plan::Buffer> upload(const plan::WeightRequest& request) override {
+    if (can_read_in_place(request)) return std::make_shared<MatrixBuffer>(request, rows_of(request));
     if (can_pack(request)) {
       std::lock_guard lock(shared_->running);
       return std::make_shared<PackedBuffer>(pack_matrix(request, shared_->pool));
@@ -247,6 +311,14 @@ class Backend : public CpuBackend {
   }
 
  private:
+  // A float matrix of which all columns are wanted.
+  static bool can_read_in_place(const plan::WeightRequest& request) {
+    const core::DType dtype = request.tensor->dtype();
+    const bool is_float = dtype == core::DType::kF32 || dtype == core::DType::kF16;
+    const bool part_of_columns = request.layout == ops::WeightLayout::kMatmulKN && request.n_end != 0;
+    return is_float && can_pack(request) && !part_of_columns;
+  }
+
   static std::span<const std::byte> rows_of(const plan::WeightRequest& request) {
     const auto bytes = request.tensor->bytes();
     if (request.n_end == 0) return bytes;

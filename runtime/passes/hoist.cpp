@@ -10,8 +10,13 @@ using graph::kNoValue;
 using graph::Node;
 using graph::ValueId;
 
-// Values that follow from the invariant inputs and constants alone (true), of those that need at least one
-// such input.
+bool computed_once(const Node& node, const std::vector<bool>& invariant) {
+  return std::any_of(node.outputs.begin(), node.outputs.end(),
+                     [&](ValueId out) { return out != kNoValue && invariant[size_t(out)]; });
+}
+
+}  // namespace
+
 std::vector<bool> invariant_values(const Graph& graph, const std::vector<std::string>& inputs) {
   std::vector<bool> invariant(graph.values.size(), false);
   for (ValueId in : graph.inputs) {
@@ -31,13 +36,6 @@ std::vector<bool> invariant_values(const Graph& graph, const std::vector<std::st
   }
   return invariant;
 }
-
-bool computed_once(const Node& node, const std::vector<bool>& invariant) {
-  return std::any_of(node.outputs.begin(), node.outputs.end(),
-                     [&](ValueId out) { return out != kNoValue && invariant[size_t(out)]; });
-}
-
-}  // namespace
 
 Hoisted hoist(const Graph& graph, const std::vector<std::string>& invariant_inputs) {
   const auto invariant = invariant_values(graph, invariant_inputs);

@@ -51,6 +51,26 @@ std::optional<Patch> drop_neutral(Matcher& m, const Node& node) {
   return std::nullopt;
 }
 
+std::optional<Patch> drop_neutral_logic(Matcher& m, const Node& node) {
+  if (!node.is("And") && !node.is("Or")) return std::nullopt;
+  for (size_t i = 0; i < 2; ++i) {
+    const auto splat = m.splat(node.inputs[i]);
+    const ValueId other = node.inputs[1 - i];
+    if (splat && (*splat != 0) == node.is("And") && may_replace(m, node.outputs[0], other))
+      return replace(node.outputs[0], other);
+  }
+  return std::nullopt;
+}
+
+// f16 -> f32 -> f16 is exact.
+std::optional<Patch> drop_cast_back(Matcher& m, const Node& node) {
+  if (!node.is("Cast") || m.value(node.outputs[0]).dtype != core::DType::kF16) return std::nullopt;
+  const Node* widened = m.producer(node.inputs[0], "Cast");
+  if (widened == nullptr || m.value(node.inputs[0]).dtype != core::DType::kF32) return std::nullopt;
+  if (!may_replace(m, node.outputs[0], widened->inputs[0])) return std::nullopt;
+  return replace(node.outputs[0], widened->inputs[0]);
+}
+
 std::optional<Patch> decide_where(Matcher& m, const Node& node) {
   if (!node.is("Where")) return std::nullopt;
   const auto condition = m.splat(node.inputs[0]);
@@ -70,6 +90,29 @@ std::optional<Patch> drop_empty_concat_inputs(Matcher& m, const Node& node) {
   }
   if (kept.empty() || kept.size() == node.inputs.size()) return std::nullopt;
   return replace_with(node.outputs[0], m.make("Concat", "", node.name, kept, node.attributes));
+}
+
+// One entry of an axis, as where query, key and value come out of one product: a view of the memory, which readers
+// may take strides of.
+std::optional<Patch> gather_to_slice(Matcher& m, const Node& node) {
+  if (!node.is("Gather") || !m.shape(node.inputs[1]).empty()) return std::nullopt;
+  const auto& index = m.value(node.inputs[1]).constant;
+  const bool is_view = m.producer(node.inputs[0], "Transpose") || m.producer(node.inputs[0], "View", "vulcap");
+  if (!index || !is_view) return std::nullopt;
+  const core::SymShape from = m.shape(node.inputs[0]), to = m.shape(node.outputs[0]);
+  int64_t axis = node.attributes.integer("axis", 0);
+  if (axis < 0) axis += int64_t(from.size());
+  if (!from[size_t(axis)].is_constant()) return std::nullopt;
+  const int64_t size = from[size_t(axis)].value();
+  const int64_t at = index->at_i64(0) < 0 ? index->at_i64(0) + size : index->at_i64(0);
+  if (at < 0 || at >= size) return std::nullopt;
+  const auto number = [&](int64_t n) {
+    return m.graph().add_constant(node.name + "/at", core::Tensor::from<int64_t>(core::DType::kI64, {1}, {n}));
+  };
+  Node slice = m.make("Slice", "", node.name, {node.inputs[0], number(at), number(at + 1), number(axis)});
+  Node view = m.make_view(node.name + "/view", slice.outputs[0], to);
+  const ValueId result = view.outputs[0];
+  return Patch{{std::move(slice), std::move(view)}, {{node.outputs[0], result}}};
 }
 
 std::vector<int64_t> permutation(const Node& node, size_t rank) {
@@ -129,8 +172,8 @@ std::optional<Patch> shrink_splat(Matcher& m, const Node& node) {
 }  // namespace
 
 int simplify(Graph& graph) {
-  return apply_rules(graph, {drop_identity, merge_views, drop_neutral, decide_where, drop_empty_concat_inputs,
-                             transpose_to_view, merge_transposes, shrink_splat});
+  return apply_rules(graph, {drop_identity, merge_views, drop_neutral, drop_neutral_logic, drop_cast_back, decide_where, drop_empty_concat_inputs,
+                             transpose_to_view, merge_transposes, gather_to_slice, shrink_splat});
 }
 
 }  // namespace vulcap::passes

@@ -29,6 +29,7 @@ Value bound_input(const Value& declared, const InputSpec& spec) {
   value.dtype = declared.dtype;
   value.shape = spec.shape;
   value.capacity = spec.capacity;
+  value.fact = spec.fact;
   auto refuse = [&](const std::string& why) {
     throw Error(ErrorCode::kInvalidModel,
                 "input '" + declared.name + "' of shape " + core::shape_text(spec.shape) + " " + why);

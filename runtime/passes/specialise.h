@@ -15,6 +15,7 @@ struct InputSpec {
   core::SymShape shape;                  // constant, but for $past
   std::optional<core::Tensor> constant;  // the input's value when the plan is made for that value only
   int64_t capacity = 0;                  // see graph::Value::capacity
+  graph::Fact fact;                      // what the caller promises of the input's content
 };
 
 // `inputs` names every input of `graph`; throws Error(kInvalidModel) when one is missing, has another rank

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/core/error.h"
 #include "runtime/core/tensor.h"
 #include "runtime/ops/kernel_call.h"
 
@@ -43,6 +44,14 @@ struct WeightRequest {
 
 struct Limits {
   uint64_t max_binding_bytes = UINT64_MAX;
+  uint64_t memory_bytes = UINT64_MAX;  // of all buffers together
+};
+
+// The device's memory is full; the same work may fit elsewhere.
+class OutOfMemory : public core::Error {
+ public:
+  explicit OutOfMemory(std::string message)
+      : core::Error(core::ErrorCode::kRuntime, std::move(message)) {}
 };
 
 struct Timing {
@@ -55,6 +64,11 @@ class Executable {
  public:
   virtual ~Executable() = default;
   virtual void run() = 0;
+  // The same with the time of each call; empty where a back end cannot tell them apart.
+  virtual std::vector<Timing> run_timed() {
+    run();
+    return {};
+  }
 };
 
 struct BuildRequest {
@@ -76,7 +90,11 @@ class Backend {
   virtual std::string name() const = 0;  // "cpu", "vulkan:0 llvmpipe ..."
   virtual Limits limits() const = 0;
   virtual Support supports(const ops::KernelCall& call) const = 0;
-  // Throws Error(kRuntime) when memory is exhausted.
+  // Bytes that its buffers take now.
+  virtual uint64_t memory_used() const { return 0; }
+  // Whether a buffer is of this back end, so that its executables may bind it.
+  virtual bool owns(const Buffer& buffer) const = 0;
+  // Throws OutOfMemory when memory is exhausted.
   virtual std::shared_ptr<Buffer> allocate(size_t bytes, std::string_view label) = 0;
   // Uploads a constant once, re-laid if that serves the kernel. The result stays valid as long as it is held.
   virtual std::shared_ptr<Buffer> upload(const WeightRequest& request) = 0;

@@ -1,6 +1,6 @@
-// Decoders of encoder-decoder models. CachedDecoder keeps keys and values on the device: cross-attention
-// inputs are computed once an image, new keys and values are appended in place, and a step of one token is
-// recorded once and replayed.
+// Text decoders as generation drives them: encoder output in, then tokens in and logits out. CachedDecoder
+// keeps keys and values on the device: cross-attention inputs are computed once an image, new keys and values
+// are appended in place, and a step of one token is recorded once and replayed.
 #pragma once
 
 #include <compare>
@@ -12,24 +12,29 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/session/decoder_graph.h"
 #include "runtime/session/session.h"
 
 namespace vulcap::session {
 
-// Roles of a decoder graph's inputs and outputs, found from their names and shapes by the loader.
-struct DecoderRoles {
-  std::string ids;        // i64[rows, length]
-  std::string states;     // encoder output f[images, positions, width]
-  std::string logits;     // f[rows, length, vocabulary]
-  std::string use_cache;  // bool[1] of a merged decoder, "" when there is none
-  std::vector<std::pair<std::string, std::string>> cache;  // past [rows, heads, past, width] -> present
-};
-
-// The encoder's result, which stays where it was computed.
+// The encoder's result, which stays where it was computed. Empty for decoders without cross-attention.
 struct EncoderOutput {
   std::shared_ptr<plan::Buffer> buffer;  // untouched until the next start
   core::DType dtype = core::DType::kUndefined;
   core::Shape shape;  // [images, positions, width]
+};
+
+// The tokens of one call, row-major: ids i64[rows, length] for a decoder with roles.ids, else their embeddings
+// f[rows, length, width] in the dtype of roles.embeds.
+struct Tokens {
+  Tokens(std::span<const int64_t> token_ids) : ids(token_ids) {}
+  Tokens(const std::vector<int64_t>& token_ids) : ids(token_ids) {}
+  Tokens(const core::Tensor& embeddings) : embeds(embeddings.bytes()) {}
+
+  std::span<const int64_t> ids;
+  std::span<const std::byte> embeds;
+
+  std::span<const std::byte> bytes() const { return embeds.empty() ? std::as_bytes(ids) : embeds; }
 };
 
 class Decoder {
@@ -41,25 +46,25 @@ class Decoder {
   // Makes plans and uploads weights for encoder outputs of this shape and steps of `rows` rows, so that
   // nothing of that is left to the first caption. Runs nothing.
   virtual void prepare(const EncoderOutput& states, int rows) = 0;
-  // Starts captions of new images: computes everything that depends on the encoder's output alone.
+  // Starts captions of new images: computes everything that depends on the encoder's output alone. Several
+  // images: as many as there will be rows.
   virtual void start(const EncoderOutput& states) = 0;
-  // ids: rows * length, row-major. The first call after start() holds the prompts. reorder: empty, or for
-  // each row the row of the previous call whose cache it continues. Returns rows * vocab() logits of the last
-  // position, valid until the next call.
-  virtual std::span<const float> step(std::span<const int64_t> ids, int rows, int length,
+  // The first call after start() holds the prompts. reorder: empty, or for each row the row of the previous
+  // call whose cache it continues. Returns rows * vocab() logits of the last position, valid until the next
+  // call.
+  virtual std::span<const float> step(const Tokens& tokens, int rows, int length,
                                       std::span<const int32_t> reorder) = 0;
   virtual int64_t vocab() const = 0;
   // Plans of the last start and step, for reports.
   virtual std::vector<const plan::Plan*> plans() const = 0;
 };
 
-// Width of the declared output; throws Error(kInvalidModel) when it is not a constant.
-int64_t declared_vocab(const graph::Graph& graph, const std::string& logits);
-
 class CachedDecoder : public Decoder {
  public:
-  // The graph is the one that takes a past (merged or with-past).
-  CachedDecoder(Device& device, graph::Graph graph, DecoderRoles roles, passes::PassOptions options = {});
+  // The graph is the one that takes a past (merged or with-past). `first`: the graph of the first call, which
+  // computes roles.encoder_cache; without it a merged `graph` does.
+  CachedDecoder(Device& device, graph::Graph graph, DecoderRoles roles, passes::PassOptions options = {},
+                std::optional<std::pair<graph::Graph, DecoderRoles>> first = {});
 
   void reserve(int64_t positions) override;
   // prepare and start throw ops::NeedsStaticShape when the graph uses the cache in a way that cannot be done
@@ -67,19 +72,12 @@ class CachedDecoder : public Decoder {
   void prepare(const EncoderOutput& states, int rows) override;
   void start(const EncoderOutput& states) override;
   // Throws Error(kRuntime) when the reserved positions would be exceeded.
-  std::span<const float> step(std::span<const int64_t> ids, int rows, int length,
+  std::span<const float> step(const Tokens& tokens, int rows, int length,
                               std::span<const int32_t> reorder) override;
-  int64_t vocab() const override { return vocab_; }
+  int64_t vocab() const override { return graph_.vocab(); }
   std::vector<const plan::Plan*> plans() const override;
 
  private:
-  struct CacheLayout {
-    core::DType dtype;
-    int64_t heads;
-    int64_t width;
-  };
-
-  void prepare_prelude(const EncoderOutput& states);
   struct StepShape {
     int rows;
     int length;
@@ -87,24 +85,25 @@ class CachedDecoder : public Decoder {
     auto operator<=>(const StepShape&) const = default;
   };
 
+  void plan_start(const EncoderOutput& states);
+  void add_encoder_cache(const core::Shape& states);
+  void add_prelude(graph::Graph prelude, const std::vector<std::pair<std::string, std::string>>& handed_over);
   plan::Plan plan_step(const StepShape& shape);
   Program& step_program(const StepShape& shape);
   graph::Graph specialise_step(const StepShape& shape, const core::Shape& states) const;
   void allocate_cache(int rows);
+  void check_room(int rows, int length) const;
   void reorder_rows(int rows, std::span<const int32_t> reorder);
   void write_past();
-  std::span<const float> read_logits(Program& program, int rows, int length);
 
   Device& device_;
-  graph::Graph graph_;
-  DecoderRoles roles_;
+  DecoderGraph graph_;
+  std::optional<DecoderGraph> first_;
   int64_t capacity_ = 0;
-  passes::PassOptions options_;
-  int64_t vocab_ = 0;
-  std::vector<CacheLayout> layouts_;
+  std::vector<CacheLayout> layouts_;  // as stored, which may be narrower than declared
 
-  EncoderOutput states_;
-  std::unique_ptr<Program> prelude_;
+  std::optional<EncoderOutput> states_;
+  std::vector<std::unique_ptr<Program>> preludes_;  // run in order by start
   std::map<std::string, std::shared_ptr<plan::Buffer>> bound_;  // states, shared values and caches by name
   int cache_rows_ = 0;
   std::map<StepShape, std::unique_ptr<Program>> programs_;
@@ -117,7 +116,6 @@ class CachedDecoder : public Decoder {
   int last_rows_ = 0;
   std::vector<int32_t> rows_;  // [rows, capacity]: which cache row holds position p of a row; empty: its own
   std::vector<float> logits_;
-  std::vector<std::byte> raw_logits_;
 };
 
 }  // namespace vulcap::session

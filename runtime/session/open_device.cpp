@@ -42,7 +42,7 @@ OpenedDevice open_vulkan(const DeviceRequest& request) {
   const auto backend = vulkan::create_backend(info.index, options);
   const auto host = cpu::create_backend({request.threads});
   auto device =
-      std::make_shared<Device>(backend, [host](const ops::KernelArgs& args) { host->run_call(args); });
+      std::make_shared<Device>(backend, [host](const ops::KernelArgs& args) { host->run_call(args); }, host);
   return {std::move(device), backend->name(), choice.reason, true};
 }
 #else

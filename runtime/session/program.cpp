@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "runtime/core/error.h"
 #include "runtime/core/mapped_file.h"
@@ -9,9 +10,51 @@
 
 namespace vulcap::session {
 
+namespace {
+
+std::string mib(uint64_t bytes) { return std::to_string((bytes + (1u << 20) - 1) >> 20) + " MiB"; }
+
+void copy(plan::Buffer& from, plan::Buffer& to) {
+  std::vector<std::byte> bytes(std::min(from.size(), to.size()));
+  from.read(0, bytes);
+  to.write(0, bytes);
+}
+
+}  // namespace
+
+Device::Key Device::key_of(const plan::ConstantSlot& slot) {
+  return {slot.tensor.bytes().data(), slot.tensor.bytes().size(), slot.request.layout, slot.request.n_begin,
+          slot.request.n_end, slot.dtype};
+}
+
+bool Device::make_room(const plan::Plan& plan) {
+  const uint64_t total = backend_->limits().memory_bytes;
+  if (total == UINT64_MAX) return true;
+  uint64_t needed = plan.arena_bytes;
+  for (const plan::External& slot : plan.externals) needed += slot.bytes;
+  for (const plan::ConstantSlot& slot : plan.constants) {
+    if (weights_.count(key_of(slot)) == 0) needed += slot.tensor.bytes().size();
+  }
+  const uint64_t left = total - std::min(total, backend_->memory_used());
+  if (needed <= left) return true;
+  fall_back(mib(needed) + " are needed, " + mib(left) + " of " + mib(total) + " are free");
+  return false;
+}
+
+void Device::fall_back(const std::string& reason) {
+  if (!spare_) throw plan::OutOfMemory("the model does not fit " + backend_->name() + ": " + reason);
+  if (report_) {
+    report_("the model does not fit " + backend_->name() + " (" + reason + "); what is left of it runs on " +
+            spare_->name());
+  }
+  retired_.push_back(std::exchange(backend_, std::exchange(spare_, nullptr)));
+  weights_.clear();
+  arena_.reset();
+  state_.reset();
+}
+
 std::shared_ptr<plan::Buffer> Device::weight(const plan::ConstantSlot& slot) {
-  const Key key{slot.tensor.bytes().data(), slot.tensor.bytes().size(), slot.request.layout,
-                slot.request.n_begin, slot.request.n_end, slot.dtype};
+  const Key key = key_of(slot);
   auto& [tensor, buffer] = weights_[key];
   if (buffer) return buffer;
   tensor = slot.tensor;
@@ -49,7 +92,40 @@ const std::shared_ptr<plan::Buffer>& Device::state() {
 
 Program::Program(Device& device, plan::Plan plan,
                  const std::map<std::string, std::shared_ptr<plan::Buffer>>& bound)
-    : plan_(std::move(plan)) {
+    : device_(&device), plan_(std::move(plan)) {
+  try {
+    if (device.make_room(plan_)) {
+      build(bound);
+      return;
+    }
+  } catch (const plan::OutOfMemory& error) {
+    device.fall_back(error.message());
+  }
+  plan_.on_host.assign(plan_.calls.size(), 0);
+  plan_.reasons.assign(plan_.calls.size(), "");
+  build(bound);
+}
+
+bool Program::is_written(const plan::External& slot) const {
+  const auto index = uint32_t(&slot - plan_.externals.data());
+  return std::any_of(plan_.calls.begin(), plan_.calls.end(), [&](const ops::KernelCall& call) {
+    return std::any_of(call.bindings.begin(), call.bindings.end(), [&](const ops::Binding& binding) {
+      return binding.kind == ops::BufferKind::kExternal && binding.index == index && binding.written;
+    });
+  });
+}
+
+std::shared_ptr<plan::Buffer> Program::bind(const plan::External& slot, std::shared_ptr<plan::Buffer> given) {
+  if (device_->backend().owns(*given)) return given;
+  auto near = device_->backend().allocate(std::max<uint64_t>(slot.bytes, 256), slot.name);
+  mirrors_.push_back({std::move(given), near, is_written(slot)});
+  return near;
+}
+
+void Program::build(const std::map<std::string, std::shared_ptr<plan::Buffer>>& bound) {
+  Device& device = *device_;
+  externals_.clear();
+  mirrors_.clear();
   plan::BuildRequest request;
   request.calls = plan_.calls;
   request.on_host = plan_.on_host;
@@ -59,7 +135,7 @@ Program::Program(Device& device, plan::Plan plan,
   for (const plan::External& slot : plan_.externals) {
     const auto given = bound.find(slot.name);
     externals_.push_back(given != bound.end()
-                             ? given->second
+                             ? bind(slot, given->second)
                              : device.backend().allocate(std::max<uint64_t>(slot.bytes, 256), slot.name));
   }
   request.external = externals_;
@@ -67,6 +143,18 @@ Program::Program(Device& device, plan::Plan plan,
   request.state = device.state();
   executable_ = device.check_finite() ? build_checked(device.backend(), std::move(request), plan_)
                                       : device.backend().build(std::move(request));
+}
+
+void Program::run() {
+  for (const Mirror& mirror : mirrors_) copy(*mirror.far, *mirror.near);
+  if (device_->profile()) {
+    device_->profile()(plan_, executable_->run_timed());
+  } else {
+    executable_->run();
+  }
+  for (const Mirror& mirror : mirrors_) {
+    if (mirror.written) copy(*mirror.near, *mirror.far);
+  }
 }
 
 void Program::write(const std::string& name, std::span<const std::byte> bytes) {

@@ -16,12 +16,20 @@ namespace vulcap::session {
 // What all programs of one model on one device share.
 class Device {
  public:
-  // `host` runs single kernel calls on host memory for a back end that refuses them.
-  Device(std::shared_ptr<plan::Backend> backend, std::function<void(const ops::KernelArgs&)> host)
-      : backend_(std::move(backend)), host_(std::move(host)) {}
+  // `host` runs single kernel calls on host memory for a back end that refuses them; `spare` takes over where
+  // a model does not fit the memory of `backend`, null: nothing does.
+  Device(std::shared_ptr<plan::Backend> backend, std::function<void(const ops::KernelArgs&)> host,
+         std::shared_ptr<plan::Backend> spare = nullptr)
+      : backend_(std::move(backend)), host_(std::move(host)), spare_(std::move(spare)) {}
 
   plan::Backend& backend() const { return *backend_; }
   const std::function<void(const ops::KernelArgs&)>& host() const { return host_; }
+  // Whether what `plan` adds fits the memory that is left. When it does not and there is a spare back end,
+  // programs are made on that one from now on, and plans must be made again; else throws plan::OutOfMemory.
+  bool make_room(const plan::Plan& plan);
+  void fall_back(const std::string& reason);
+  // Told once, in one line, when the spare back end takes over.
+  void on_fall_back(std::function<void(const std::string&)> report) { report_ = std::move(report); }
   // The same tensor in the same layout is uploaded once.
   std::shared_ptr<plan::Buffer> weight(const plan::ConstantSlot& slot);
   // Lets go of weights that neither a program nor a graph holds any more.
@@ -29,6 +37,10 @@ class Device {
   // One activation arena for programs that never run at the same time.
   std::shared_ptr<plan::Buffer> arena(uint64_t bytes);
   const std::shared_ptr<plan::Buffer>& state();
+  // Called with the times of each run's calls from now on; empty: not timed.
+  using Profile = std::function<void(const plan::Plan&, const std::vector<plan::Timing>&)>;
+  void set_profile(Profile profile) { profile_ = std::move(profile); }
+  const Profile& profile() const { return profile_; }
   // Bytes of distinct weights as stored in the model's files.
   uint64_t weight_bytes() const { return weight_bytes_; }
   // Programs made from now on run call by call, see check_finite.h.
@@ -37,13 +49,18 @@ class Device {
 
  private:
   using Key = std::tuple<const void*, size_t, ops::WeightLayout, uint64_t, uint64_t, core::DType>;
+  static Key key_of(const plan::ConstantSlot& slot);
 
   std::shared_ptr<plan::Backend> backend_;
   std::function<void(const ops::KernelArgs&)> host_;
+  std::shared_ptr<plan::Backend> spare_;
+  std::vector<std::shared_ptr<plan::Backend>> retired_;  // programs made on them live on
+  std::function<void(const std::string&)> report_;
   // The tensor is kept so that its address stays a key of its own.
   std::map<Key, std::pair<core::Tensor, std::shared_ptr<plan::Buffer>>> weights_;
   std::shared_ptr<plan::Buffer> arena_;
   std::shared_ptr<plan::Buffer> state_;
+  Profile profile_;
   uint64_t weight_bytes_ = 0;
   bool check_finite_ = false;
 };
@@ -62,11 +79,23 @@ class Program {
   void write(const std::string& name, std::span<const std::byte> bytes);
   void read(const std::string& name, std::span<std::byte> bytes, size_t offset = 0) const;
   core::Tensor read(const std::string& name) const;
-  void run() { executable_->run(); }
+  void run();
 
  private:
+  Device* device_;
+  void build(const std::map<std::string, std::shared_ptr<plan::Buffer>>& bound);
+  bool is_written(const plan::External& slot) const;
+  std::shared_ptr<plan::Buffer> bind(const plan::External& slot, std::shared_ptr<plan::Buffer> given);
+
+  // A bound buffer of another back end, copied before each run, and back where it is written.
+  struct Mirror {
+    std::shared_ptr<plan::Buffer> far, near;
+    bool written;
+  };
+
   plan::Plan plan_;
   std::vector<std::shared_ptr<plan::Buffer>> externals_;
+  std::vector<Mirror> mirrors_;
   std::unique_ptr<plan::Executable> executable_;
 };
 

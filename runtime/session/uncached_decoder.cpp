@@ -3,84 +3,134 @@
 #include <algorithm>
 
 #include "runtime/core/error.h"
+#include "runtime/passes/hoist.h"
 
 namespace vulcap::session {
+namespace {
+
+// Programs for so many lengths are kept; then all are dropped.
+constexpr size_t kMaxPrograms = 128;
+
+}  // namespace
 
 UncachedDecoder::UncachedDecoder(Device& device, graph::Graph graph, DecoderRoles roles,
                                  passes::PassOptions options)
-    : session_(device, std::move(graph), std::move(options)),
-      roles_(std::move(roles)),
-      vocab_(declared_vocab(session_.graph(), roles_.logits)) {}
+    : device_(device), graph_(std::move(graph), std::move(roles), std::move(options)) {}
 
 void UncachedDecoder::reserve(int64_t) {}
 
-// Its plans depend on the length of the sequence, so there is none to make ahead.
-void UncachedDecoder::prepare(const EncoderOutput&, int) {}
-
-void UncachedDecoder::start(const EncoderOutput& states) {
-  core::Tensor tensor(states.dtype, states.shape);
-  states.buffer->read(0, tensor.mutable_bytes());
-  states_ = std::move(tensor);
-  sequences_.clear();
+// Its plans depend on the length of the sequence; that of the first token uploads the weights.
+void UncachedDecoder::prepare(const EncoderOutput& states, int rows) {
+  start(states);
+  bind_states(rows);
+  program_for(rows, 1);
 }
 
-std::span<const float> UncachedDecoder::step(std::span<const int64_t> ids, int rows, int length,
-                                             std::span<const int32_t> reorder) {
-  std::vector<std::vector<int64_t>> next(static_cast<size_t>(rows));
-  for (int row = 0; row < rows; ++row) {
-    auto& sequence = next[size_t(row)];
-    if (!sequences_.empty())
-      sequence = sequences_[reorder.empty() ? size_t(row) : size_t(reorder[size_t(row)])];
-    sequence.insert(sequence.end(), ids.begin() + row * length, ids.begin() + (row + 1) * length);
+void UncachedDecoder::start(const EncoderOutput& states) {
+  rebind_ = rebind_ || states.buffer != states_.buffer || states.shape != states_.shape;
+  states_ = states;
+  sequences_.clear();
+  length_ = 0;
+  for (Prelude& prelude : preludes_) prelude.done = false;
+}
+
+// Beams of one image read its states repeated.
+void UncachedDecoder::bind_states(int rows) {
+  const bool repeated = states_.buffer && rows != states_.shape.at(0);
+  if (rebind_ || rows != bound_rows_) {
+    programs_.clear();
+    preludes_.clear();
+    bound_.clear();
+    shared_.clear();
+    last_plan_ = nullptr;
+    if (repeated) {
+      const size_t bytes = core::dtype_bytes(states_.dtype, core::element_count(states_.shape));
+      bound_[graph_.roles().states] = device_.backend().allocate(bytes * size_t(rows), "states");
+    } else if (states_.buffer) {
+      bound_[graph_.roles().states] = states_.buffer;
+    }
+    rebind_ = false;
+    bound_rows_ = rows;
+  }
+  if (!repeated) return;
+  std::vector<std::byte> one(core::dtype_bytes(states_.dtype, core::element_count(states_.shape)));
+  states_.buffer->read(0, one);
+  for (int row = 0; row < rows; ++row)
+    bound_[graph_.roles().states]->write(size_t(row) * one.size(), one);
+}
+
+Program& UncachedDecoder::program_for(int rows, int length) {
+  if (programs_.size() >= kMaxPrograms) programs_.clear();
+  auto& program = programs_[length];
+  if (program) return *program;
+  CallSizes sizes{rows, length, core::Dim(0), 0, states_.shape};
+  if (!sizes.states.empty()) sizes.states[0] = rows;
+  passes::Hoisted parts = passes::hoist(graph_.specialise(sizes, false), graph_.invariant_inputs());
+  const auto shape_of = [&](const std::string& name) {
+    return *parts.rest.value(parts.rest.find_input(name)).shape;
+  };
+  const bool known = std::all_of(parts.shared.begin(), parts.shared.end(), [&](const std::string& name) {
+    const auto shared = shared_.find(name);
+    return shared != shared_.end() && shared->second == shape_of(name);
+  });
+  if (!known) {
+    auto prelude = std::make_unique<Program>(
+        device_, plan::make_plan(std::move(parts.prelude), device_.backend()), bound_);
+    graph_.fill_masks(*prelude);
+    for (const std::string& name : parts.shared) {
+      bound_[name] = prelude->buffer(name);
+      shared_[name] = shape_of(name);
+    }
+    preludes_.push_back({std::move(prelude), false});
+  }
+  program = std::make_unique<Program>(device_, plan::make_plan(std::move(parts.rest), device_.backend()),
+                                      bound_);
+  graph_.fill_masks(*program);
+  return *program;
+}
+
+void UncachedDecoder::run_preludes() {
+  for (Prelude& prelude : preludes_) {
+    if (!prelude.done) prelude.program->run();
+    prelude.done = true;
+  }
+}
+
+void UncachedDecoder::continue_sequences(const Tokens& tokens, int rows, std::span<const int32_t> reorder) {
+  std::vector<std::vector<std::byte>> next(static_cast<size_t>(rows));
+  const auto bytes = tokens.bytes();
+  const size_t step = bytes.size() / size_t(rows);
+  for (size_t row = 0; row < next.size(); ++row) {
+    if (!sequences_.empty()) next[row] = sequences_[reorder.empty() ? row : size_t(reorder[row])];
+    const auto own = bytes.subspan(row * step, step);
+    next[row].insert(next[row].end(), own.begin(), own.end());
   }
   sequences_ = std::move(next);
-  Program& program = session_.prepare(inputs(rows));
+}
+
+std::span<const float> UncachedDecoder::step(const Tokens& tokens, int rows, int length,
+                                             std::span<const int32_t> reorder) {
+  bind_states(rows);
+  continue_sequences(tokens, rows, reorder);
+  length_ += length;
+  Program& program = program_for(rows, length_);
+  run_preludes();
+  std::vector<std::byte> flat;
+  for (const auto& sequence : sequences_) flat.insert(flat.end(), sequence.begin(), sequence.end());
+  const DecoderRoles& roles = graph_.roles();
+  program.write(roles.ids.empty() ? roles.embeds : roles.ids, flat);
+  write_positions(program, roles.positions, rows, length_, 0);
   program.run();
   last_plan_ = &program.plan();
-  return last_logits(program.read(roles_.logits), rows);
+  read_last_logits(program, roles.logits, rows, graph_.vocab(), logits_);
+  return logits_;
 }
 
 std::vector<const plan::Plan*> UncachedDecoder::plans() const {
-  return last_plan_ != nullptr ? std::vector<const plan::Plan*>{last_plan_}
-                               : std::vector<const plan::Plan*>{};
-}
-
-NamedTensors UncachedDecoder::inputs(int rows) const {
-  std::vector<int64_t> flat;
-  for (const auto& sequence : sequences_) flat.insert(flat.end(), sequence.begin(), sequence.end());
-  const auto positions = int64_t(sequences_.at(0).size());
-  NamedTensors tensors;
-  tensors[roles_.ids] = core::Tensor::from<int64_t>(core::DType::kI64, {rows, positions}, flat);
-  tensors[roles_.states] = repeated_states(rows);
-  if (!roles_.use_cache.empty()) tensors[roles_.use_cache] = core::Tensor(core::DType::kBool, {1});
-  for (const auto& [past, present] : roles_.cache) {
-    const graph::Value& value = session_.graph().value(session_.graph().find_input(past));
-    tensors[past] =
-        core::Tensor(value.dtype, {rows, (*value.shape)[1].value(), 0, (*value.shape)[3].value()});
-  }
-  return tensors;
-}
-
-core::Tensor UncachedDecoder::repeated_states(int rows) const {
-  core::Shape shape = states_.shape();
-  if (rows == shape[0]) return states_;
-  shape[0] = rows;
-  core::Tensor repeated(states_.dtype(), shape);
-  const auto bytes = states_.bytes();
-  for (int row = 0; row < rows; ++row)
-    std::copy(bytes.begin(), bytes.end(), repeated.mutable_bytes().begin() + row * int64_t(bytes.size()));
-  return repeated;
-}
-
-std::span<const float> UncachedDecoder::last_logits(const core::Tensor& logits, int rows) {
-  const int64_t kept = logits.shape().at(1);  // some exports score the last position only
-  logits_.resize(size_t(rows * vocab_));
-  for (int row = 0; row < rows; ++row) {
-    const int64_t from = ((row + 1) * kept - 1) * vocab_;
-    for (int64_t i = 0; i < vocab_; ++i)
-      logits_[size_t(row * vocab_ + i)] = float(logits.at_f64(size_t(from + i)));
-  }
-  return logits_;
+  std::vector<const plan::Plan*> result;
+  for (const Prelude& prelude : preludes_) result.push_back(&prelude.program->plan());
+  if (last_plan_ != nullptr) result.push_back(last_plan_);
+  return result;
 }
 
 }  // namespace vulcap::session

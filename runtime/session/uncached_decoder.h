@@ -1,5 +1,5 @@
-// A decoder without a usable cache: every step scores the whole sequence again. Slower than CachedDecoder by
-// the length of the sequence, and right for every graph that takes input_ids and the encoder's output.
+// A decoder without a usable cache: every step scores the whole sequence again, but for what follows from the
+// encoder's output alone, which is computed once an image. Right for every graph whose inputs have roles.
 #pragma once
 
 #include "runtime/session/decoder.h"
@@ -14,21 +14,34 @@ class UncachedDecoder : public Decoder {
   void reserve(int64_t positions) override;
   void prepare(const EncoderOutput& states, int rows) override;
   void start(const EncoderOutput& states) override;
-  std::span<const float> step(std::span<const int64_t> ids, int rows, int length,
+  std::span<const float> step(const Tokens& tokens, int rows, int length,
                               std::span<const int32_t> reorder) override;
-  int64_t vocab() const override { return vocab_; }
+  int64_t vocab() const override { return graph_.vocab(); }
   std::vector<const plan::Plan*> plans() const override;
 
  private:
-  NamedTensors inputs(int rows) const;
-  core::Tensor repeated_states(int rows) const;
-  std::span<const float> last_logits(const core::Tensor& logits, int rows);
+  // What depends on the encoder's output alone.
+  struct Prelude {
+    std::unique_ptr<Program> program;
+    bool done = false;  // for the images of the last start
+  };
 
-  Session session_;
-  DecoderRoles roles_;
-  const int64_t vocab_;
-  core::Tensor states_;
-  std::vector<std::vector<int64_t>> sequences_;
+  void bind_states(int rows);
+  void run_preludes();
+  void continue_sequences(const Tokens& tokens, int rows, std::span<const int32_t> reorder);
+  Program& program_for(int rows, int length);
+
+  Device& device_;
+  DecoderGraph graph_;
+  EncoderOutput states_;
+  bool rebind_ = true;  // states_ changed since they were bound
+  int bound_rows_ = 0;  // rows that bound_ and the programs were made for
+  std::map<std::string, std::shared_ptr<plan::Buffer>> bound_;  // states and shared values by name
+  std::map<std::string, core::SymShape> shared_;                // shapes of the shared values
+  std::vector<Prelude> preludes_;
+  std::map<int, std::unique_ptr<Program>> programs_;  // by length
+  std::vector<std::vector<std::byte>> sequences_;     // ids or embeddings, one a row
+  int length_ = 0;                                    // of each sequence
   std::vector<float> logits_;
   const plan::Plan* last_plan_ = nullptr;
 };

@@ -59,7 +59,12 @@ class VulkanBackend : public plan::Backend {
   }
 
   plan::Limits limits() const override {
-    return {std::min(caps_.max_storage_buffer_range, caps_.max_allocation_bytes)};
+    return {std::min(caps_.max_storage_buffer_range, caps_.max_allocation_bytes), memory_->total()};
+  }
+
+  uint64_t memory_used() const override { return memory_->used(); }
+  bool owns(const plan::Buffer& buffer) const override {
+    return dynamic_cast<const DeviceBuffer*>(&buffer) != nullptr;
   }
 
   plan::Support supports(const ops::KernelCall& call) const override {

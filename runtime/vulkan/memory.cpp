@@ -85,14 +85,29 @@ uint32_t Memory::choose_type(uint32_t allowed, bool host) const {
   return heap_bytes(both) >= heap_bytes(local) ? both : local;
 }
 
+uint64_t Memory::total() const {
+  const VkPhysicalDeviceMemoryProperties& memory = device_->memory();
+  return memory.memoryHeaps[memory.memoryTypes[choose_type(UINT32_MAX, false)].heapIndex].size;
+}
+
+uint64_t Memory::used() const {
+  const std::lock_guard lock(mutex_);
+  uint64_t bytes = 0;
+  for (const auto& block : blocks_) bytes += block->size;
+  return bytes;
+}
+
 Memory::Block& Memory::add_block(uint64_t size, uint32_t type) {
   auto info = structure<VkMemoryAllocateInfo>(VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO);
   info.allocationSize = size;
   info.memoryTypeIndex = type;
   VkDeviceMemory memory = VK_NULL_HANDLE;
   const DeviceApi& api = device_->api();
-  check(api.vkAllocateMemory(api.device, &info, nullptr, &memory),
-        ("allocating " + std::to_string((size + (1u << 20) - 1) >> 20) + " MiB of device memory").c_str());
+  const std::string what = "allocating " + std::to_string((size + (1u << 20) - 1) >> 20) + " MiB of device memory";
+  const VkResult result = api.vkAllocateMemory(api.device, &info, nullptr, &memory);
+  if (result == VK_ERROR_OUT_OF_DEVICE_MEMORY || result == VK_ERROR_OUT_OF_HOST_MEMORY)
+    throw plan::OutOfMemory(what + " failed: its memory is full");
+  check(result, what.c_str());
   auto block = std::make_unique<Block>(
       Block{device_->own(memory, api.vkFreeMemory), size, type, nullptr, FreeList(size)});
   if ((device_->memory().memoryTypes[type].propertyFlags & kHostFlags) == kHostFlags) {
@@ -136,10 +151,10 @@ DeviceBuffer::DeviceBuffer(std::shared_ptr<Memory> memory, size_t bytes, bool ho
   // Whole words, so that a kernel may read the last one; never empty, which Vulkan forbids.
   const uint64_t padded = std::max<uint64_t>(16, (uint64_t(bytes) + 15) & ~uint64_t(15));
   if (padded > device.info().caps.max_allocation_bytes) {
-    throw core::Error(core::ErrorCode::kRuntime,
-                      "a buffer of " + std::to_string(bytes >> 20) + " MiB is over the device's limit of " +
-                          std::to_string(device.info().caps.max_allocation_bytes >> 20) +
-                          " MiB for one allocation");
+    throw plan::OutOfMemory("a buffer of " + std::to_string(bytes >> 20) +
+                            " MiB is over the device's limit of " +
+                            std::to_string(device.info().caps.max_allocation_bytes >> 20) +
+                            " MiB for one allocation");
   }
   buffer_ = device.own(create_buffer(device, padded), api.vkDestroyBuffer);
   VkMemoryRequirements needs{};

@@ -53,6 +53,9 @@ class Memory : public std::enable_shared_from_this<Memory> {
   void free(const Slice& slice);
   Staging& staging();
   bool force_staging() const { return force_staging_; }
+  // Bytes of the heap that buffers are made in, and of the blocks taken from it.
+  uint64_t total() const;
+  uint64_t used() const;
 
  private:
   uint32_t choose_type(uint32_t allowed, bool host) const;
@@ -60,7 +63,7 @@ class Memory : public std::enable_shared_from_this<Memory> {
 
   std::shared_ptr<Device> device_;
   bool force_staging_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::vector<std::unique_ptr<Block>> blocks_;
   std::unique_ptr<Staging> staging_;
 };

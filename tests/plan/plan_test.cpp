@@ -31,6 +31,7 @@ class FakeBackend : public Backend {
     }
     return {};
   }
+  bool owns(const Buffer&) const override { return true; }
   std::shared_ptr<Buffer> allocate(size_t, std::string_view) override { return nullptr; }
   std::shared_ptr<Buffer> upload(const WeightRequest&) override { return nullptr; }
   std::unique_ptr<Executable> build(BuildRequest) override { return nullptr; }

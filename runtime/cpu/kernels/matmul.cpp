@@ -8,6 +8,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "runtime/cpu/kernels/matmul.cpp"
 #include "hwy/foreach_target.h"
+#include "runtime/cpu/few_rows-inl.h"
 #include "runtime/cpu/gemm-inl.h"
 
 #ifndef VULCAP_CPU_MATMUL_BLOCKS
@@ -59,6 +60,8 @@ class Matmul {
   void run() const {
     const size_t threads = size_t(args_.pool.size());
     const size_t work = size_t(p_.m) * p_.n * p_.k;
+    if (args_.packed == nullptr && p_.batch == 1 && p_.m <= kFewRows)
+      return few_rows(work > kSerialMultiplyAdds ? threads : 1);
     if (p_.batch >= 2 * threads && work * p_.batch > kSerialMultiplyAdds) {
       parallel_items(args_.pool, threads, p_.batch, [&](size_t slot, size_t b) { product(b, slot, 1); });
       return;
@@ -67,6 +70,47 @@ class Matmul {
   }
 
  private:
+  void few_rows(size_t threads) const {
+    const FewRows split(p_, size_t(args_.pool.size()));
+    const bool transposed = (p_.flags & abi::kMatmulTransB) != 0;
+    auto* scratch = reinterpret_cast<float*>(args_.scratch);
+    const float* a = floats_of_a(scratch);
+    const size_t lda = a == scratch ? p_.k : p_.lda;
+    float* all_sums = scratch + split.a_floats();
+    parallel_items(args_.pool, threads, split.items(), [&](size_t, size_t item) {
+      const size_t column = item / split.depths * split.block, from = item % split.depths * split.depth;
+      const size_t columns = std::min(split.block, split.columns - column);
+      float* sums = all_sums + item * split.sums_floats();
+      std::fill_n(sums, split.sums_floats(), 0.0f);
+      const B* b = args_.ptr<B>(1) + (transposed ? column * p_.ldb : from * p_.ldb + column);
+      few_rows_product(transposed, p_.m, a + from, lda, b, p_.ldb, std::min(split.depth, p_.k - from), columns, sums,
+                       split.step);
+      if (split.depths == 1) finish(0, 0, p_.m, column, columns, sums, split.step);
+    });
+    for (size_t block = 0; split.depths > 1 && block < split.blocks; ++block) {
+      float* sums = all_sums + block * split.depths * split.sums_floats();
+      for (size_t i = 0; i < split.sums_floats(); i += kLanes) {
+        VFloat sum = load(sums + i);
+        for (size_t part = 1; part < split.depths; ++part)
+          sum = hn::Add(sum, load(sums + part * split.sums_floats() + i));
+        store(sum, sums + i);
+      }
+      const size_t column = block * split.block;
+      finish(0, 0, p_.m, column, std::min(split.block, split.columns - column), sums, split.step);
+    }
+  }
+
+  // A as f32: where it lies, or converted into `scratch`.
+  const float* floats_of_a(float* scratch) const {
+    const T* a = args_.ptr<T>(0) + p_.a_offset;
+    if constexpr (sizeof(T) == 4) return a;
+    for (size_t row = 0; row < p_.m; ++row) {
+      for (size_t i = 0; i < p_.k; i += kLanes)
+        store_some(load_some(a + row * p_.lda + i, p_.k - i), scratch + row * p_.k + i, p_.k - i);
+    }
+    return scratch;
+  }
+
   // One matrix of the batch on `threads` threads that use the scratch slots from `slot` on.
   void product(size_t batch, size_t slot, size_t threads) const {
     // A small B stays in every thread's cache: splitting the rows then keeps packed A from moving between
@@ -145,14 +189,17 @@ class Matmul {
         const size_t rows = std::min(kTileRows, row_end - row);
         float* sums = accumulators + (one_pass ? 0 : (row - row_begin) * kPanelWidth);
         tile_for<B>(rows)({packed_a + row * p_.k, p_.k, depth, depth + k}, b.data, b.step, depth > 0, sums);
-        if (depth + k == p_.k) finish(batch, base + row, rows, panel * kPanelWidth, sums);
+        if (depth + k == p_.k) {
+          const size_t column = panel * kPanelWidth;
+          finish(batch, base + row, rows, column, std::min(kPanelWidth, p_.n - column), sums, kPanelWidth);
+        }
       }
       depth += k;
     } while (depth < p_.k);
   }
 
-  void finish(size_t batch, size_t m, size_t rows, size_t n, const float* sums) const {
-    const size_t columns = std::min(kPanelWidth, p_.n - n);
+  // sums: [rows][step], the product's rows from m and columns [n, n + columns).
+  void finish(size_t batch, size_t m, size_t rows, size_t n, size_t columns, const float* sums, size_t step) const {
     const T* bias = p_.flags & abi::kMatmulBias ? args_.ptr<T>(2) : nullptr;
     const bool per_row = (p_.flags & abi::kMatmulBiasPerRow) != 0;
     const T* residual = p_.flags & abi::kMatmulResidual ? args_.ptr<T>(3) : nullptr;
@@ -163,7 +210,7 @@ class Matmul {
         const size_t count = columns - i;
         VFloat bias_values = row_bias;
         if (bias != nullptr && !per_row) bias_values = load_some(bias + p_.c_column + n + i, count);
-        VFloat value = hn::MulAdd(load(sums + row * kPanelWidth + i), set(p_.alpha), bias_values);
+        VFloat value = hn::MulAdd(load_some(sums + row * step + i, count), set(p_.alpha), bias_values);
         value = activate(p_.act, value);
         if (residual != nullptr) value = hn::Add(value, load_some(residual + at + i, count));
         store_some(value, args_.ptr<T>(4) + at + i, count);
@@ -211,7 +258,9 @@ bool is_float_pair(const ops::KernelCall& call) {
 }
 
 size_t matmul_scratch(const ops::KernelCall& call, size_t threads) {
-  return blocks::Scratch(call.params_as<abi::MatmulParams>(), threads).total();
+  const auto& p = call.params_as<abi::MatmulParams>();
+  const size_t few = p.batch == 1 && p.m <= kFewRows ? FewRows(p, threads).scratch_bytes() : 0;
+  return std::max(few, blocks::Scratch(p, threads).total());
 }
 
 }  // namespace
