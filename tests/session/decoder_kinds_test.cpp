@@ -167,7 +167,7 @@ INSTANTIATE_TEST_SUITE_P(
     All, DecoderKinds,
     testing::Values(Kind{"Git", "git", ""}, Kind{"Blip", "blip", ""}, Kind{"Florence2", "florence2", ""},
                     Kind{"Florence2Pair", "florence2_with_past", "florence2_first"},
-                    Kind{"SmolLm", "smollm", ""}, Kind{"Phi", "phi", ""}),
+                    Kind{"Phi", "phi", ""}),
     [](const auto& test) { return std::string(test.param.name); });
 
 }  // namespace
