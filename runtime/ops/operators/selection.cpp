@@ -70,6 +70,7 @@ void infer_hardmax(InferContext& c) {
 void lower_hardmax(LowerContext& c) {
   Compose make(c);
   core::Shape shape = c.shape(0);
+  if (core::element_count(shape) == 0) return;  // an empty axis has no largest element
   size_t axis = normal_axis(c.attributes().integer("axis", -1), shape.size());
   ValueId x = c.in(0);
   if (c.attributes().integer("flatten", 0) != 0) {
