@@ -167,13 +167,18 @@ struct ReduceParams {
 };
 
 // Scaled dot-product attention:
-//   o[b,h,i,:] = softmax_j(scale * q[b,h,i,:] . k[b',h',j,:] + mask[b,h,i,j]) v[b',h',j,:]
-// h' = h * kv_heads / heads, b' = rows[b * rows_stride + j] when kAttentionRows (beam search), else b / batch_group.
-// kAttentionCausal: j <= i + kv_len - q_len. Element (b,h,i,d) of an operand x is at x_offset + b*x_b + h*x_h + i*x_s + d.
-// A row whose keys are all masked gives zeros. bindings: q, k, v, mask or q, rows or q, o.
+//   o[b,h,i,:] = softmax_j(cap(scale * q[b,h,i,:] . k[b',h',j,:]) + mask[b,h,i,j]) v[b',h',j,:]
+// h' = h * kv_heads / heads, b' = rows[b * batch_step + j] when kAttentionRows (beam search), else b / batch_step.
+// cap(x) = softcap * tanh(x / softcap) unless softcap is 0. kAttentionLengths: j < lengths[b].
+// kAttentionCausal: j <= i + n - new_keys, n = kv_len or, with kAttentionCausalLengths, the lengths[b] that is used;
+// window > 0: also j > i + n - new_keys - window.
+// Element (b,h,i,d) of an operand x is at x_offset + b*x_b + h*x_h + i*x_s + d. A row whose keys are all masked gives zeros.
+// bindings: q, k, v, mask or q, rows (i32) or q, o, lengths (i32) or q.
 VULCAP_CONST kAttentionCausal = 1u;
 VULCAP_CONST kAttentionMask = 2u;
 VULCAP_CONST kAttentionRows = 4u;
+VULCAP_CONST kAttentionLengths = 8u;
+VULCAP_CONST kAttentionCausalLengths = 16u;
 struct AttentionParams {
   uint batch;
   uint heads;
@@ -184,14 +189,16 @@ struct AttentionParams {
   uint head_dim;
   uint v_dim;
   float scale;
+  float softcap;
   uint flags;
+  uint new_keys;
+  uint window;
   uint q_offset, q_b, q_h, q_s;
   uint k_offset, k_b, k_h, k_s;
   uint v_offset, v_b, v_h, v_s;
   uint o_b, o_h, o_s;
   uint mask_b, mask_h, mask_q;
-  uint batch_group;
-  uint rows_stride;
+  uint batch_step;
 };
 
 // Patches of x[batch, channels, in_h, in_w] as a matrix: y[b, p, c * kernel_h * kernel_w + i * kernel_w + j], p = oh * out_w + ow.
@@ -296,6 +303,58 @@ struct Col2imParams {
 struct DetParams {
   uint batch;
   uint n;
+};
+
+// Rotary position embedding of x[batch, heads, positions, width]: the first `rotary` elements of each row turn in pairs
+// (d, d + rotary / 2), with kRotaryInterleaved (2d, 2d + 1), by the angle whose cosine and sine stand in row r of the tables:
+//   r = row_offset + b * row_b + s * row_s + (kRotaryIds ? ids[b * ids_b + s * ids_s] : 0), kept within [0, rows)
+// bindings: x, cos [rows, rotary / 2], sin, ids or x, y. Variant: dtype, dtype of ids.
+VULCAP_CONST kRotaryInterleaved = 1u;
+VULCAP_CONST kRotaryIds = 2u;
+struct RotaryParams {
+  uint n;
+  uint heads, positions, width, rotary;
+  uint flags;
+  uint x_offset, x_b, x_h, x_s;
+  uint y_b, y_h, y_s;
+  uint ids_b, ids_s;
+  uint row_b, row_s;
+  int row_offset;
+  uint rows;
+};
+
+// The cache y[batch, heads, y_len, width] behind an append: of batch entry b, positions [start, start + new_len) are x,
+// those before are past and those behind are 0; start = kKvLengths ? lengths[b] - new_len : start.
+// kKvInPlace: y is past, only the new positions are written. `count` positions are written for each of batch and heads.
+// bindings: x, past or x, lengths (i32) or x, y. Variant by element size.
+VULCAP_CONST kKvLengths = 1u;
+VULCAP_CONST kKvInPlace = 2u;
+struct KvUpdateParams {
+  uint n;  // batch * heads * count * width
+  uint heads, count, width;
+  uint flags;
+  uint start, new_len, past_len;
+  uint x_offset, x_b, x_h, x_s;
+  uint past_h;  // positions a head of past and of y has room for
+  uint y_h;
+};
+
+// Linear attention: of each batch entry and key/value head a state S[key_width, value_width] runs over the positions t:
+//   S *= exp(decay[t]) (kLinearDecay; one number a head, or with kLinearDecayByKey one a row of S)
+//   u = v[t], with kLinearDelta beta[t] * (v[t] - k[t] S), kLinearBetaShared: one beta for all heads;  S += k[t] u
+//   y[t, head] = scale * q[t, head] S, head / (heads / kv_heads) being the head of S
+// q, k, v, decay, beta and y are [batch, position, heads * width]. kLinearPast: S begins as past, else as 0.
+// bindings: q, k, v, decay or q, beta or q, past or q, y, S (behind the last position).
+VULCAP_CONST kLinearDecay = 1u;
+VULCAP_CONST kLinearDecayByKey = 2u;
+VULCAP_CONST kLinearDelta = 4u;
+VULCAP_CONST kLinearBetaShared = 8u;
+VULCAP_CONST kLinearPast = 16u;
+struct LinearAttentionParams {
+  uint batch, positions, heads, kv_heads;
+  uint key_width, value_width;
+  uint flags;
+  float scale;
 };
 
 #ifdef __cplusplus

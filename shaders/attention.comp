@@ -26,7 +26,8 @@ READONLY(2, STORE, v);
 READONLY(3, STORE, mask);
 READONLY(4, uint, rows);
 BUFFER(5, STORE, o);
-READONLY(6, uint, state);
+READONLY(6, int, lengths);
+READONLY(7, uint, state);
 READONLY(0, S_PAIR, q_pairs);
 READONLY(1, S_PAIR, k_pairs);
 READONLY(2, S_PAIR, v_pairs);
@@ -63,6 +64,19 @@ void main() {
   uint kv_len = p.kv_len;
   if (kDynamic) kv_len += p.kv_len_dyn * state.data[0];
 
+  // Of a query i, keys [i + last - window, i + last] are in sight.
+  int last = int(kv_len) - int(p.new_keys);
+  if ((kFlags & kAttentionLengths) != 0) {
+    kv_len = min(kv_len, uint(max(lengths.data[batch], 0)));
+    if ((kFlags & kAttentionCausalLengths) != 0) last = int(kv_len) - int(p.new_keys);
+  }
+  uint first_key = 0;
+  if ((kFlags & kAttentionCausal) != 0) {
+    int end = int(min(first + kRows, p.q_len)) + last;
+    kv_len = min(kv_len, uint(max(end, 0)));
+    if (p.window > 0) first_key = uint(max(int(first) + last + 1 - int(p.window), 0));
+  }
+
   uint query[kRows], q_at[kRows];
   float best[kRows], total[kRows];
   vec2 sum[kRows][kLanePairs];
@@ -74,10 +88,10 @@ void main() {
     [[unroll]] for (uint i = 0; i < kLanePairs; ++i) sum[r][i] = vec2(0.0);
   }
 
-  for (uint begin = 0; begin < kv_len; begin += kLanes) {
+  for (uint begin = first_key; begin < kv_len; begin += kLanes) {
     uint key = min(begin + lane, kv_len - 1);
     uint key_batch =
-        (kFlags & kAttentionRows) != 0 ? rows.data[batch * p.rows_stride + key] : batch / p.batch_group;
+        (kFlags & kAttentionRows) != 0 ? rows.data[batch * p.batch_step + key] : batch / p.batch_step;
     uint k_at = p.k_offset + key_batch * p.k_b + kv_head * p.k_h + key * p.k_s;
     float score[kRows];
     [[unroll]] for (uint r = 0; r < kRows; ++r) score[r] = 0.0;
@@ -94,11 +108,15 @@ void main() {
     }
     [[unroll]] for (uint r = 0; r < kRows; ++r) {
       float s = score[r] * p.scale;
+      if (p.softcap > 0.0) s = p.softcap * tanh(clamp(s / p.softcap, -15.0, 15.0));
       if ((kFlags & kAttentionMask) != 0) {
         s += float(mask.data[batch * p.mask_b + head * p.mask_h + query[r] * p.mask_q + key]);
       }
       bool seen = begin + lane < kv_len;
-      if ((kFlags & kAttentionCausal) != 0) seen = seen && key + p.q_len <= query[r] + kv_len;
+      if ((kFlags & kAttentionCausal) != 0) {
+        int ahead = int(query[r]) + last - int(key);
+        seen = seen && ahead >= 0 && (p.window == 0 || ahead < int(p.window));
+      }
       if (!seen) s = -VC_INFINITY;
       float largest = max(best[r], subgroupMax(s));
       float shift = largest == -VC_INFINITY ? 0.0 : largest;

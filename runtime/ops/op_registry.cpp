@@ -166,6 +166,7 @@ void infer_node(Graph& graph, const Node& node) {
   const OpDef* def = op_registry().find(node.domain, node.op);
   try {
     if (def == nullptr) throw Error(ErrorCode::kInvalidModel, "operator is not supported");
+    if (def->infer == nullptr) throw Error(ErrorCode::kInvalidModel, "operator is only known where it is expanded");
     InferContext context(graph, node);
     def->infer(context);
   } catch (Error& error) {

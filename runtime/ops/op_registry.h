@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -168,16 +169,60 @@ class NeedsStaticShape : public core::Error {
   using core::Error::Error;
 };
 
+// Writes one node as others, while the graph is specialised: the shapes of its operands are known, and so are
+// those of every node as soon as it is added.
+class ExpandContext : public InferContext {
+ public:
+  // Takes a finished node into the graph: runs its shape rule, folds what is constant.
+  using Emit = std::function<void(Node)>;
+  ExpandContext(Graph& graph, const Node& node, Emit emit)
+      : InferContext(graph, node), graph_(graph), emit_(std::move(emit)) {}
+
+  // A node with one output (or several); its name derives from the expanded node's.
+  ValueId add(std::string op, std::vector<ValueId> inputs, Attributes attributes = {}, std::string domain = "");
+  std::vector<ValueId> add_split(std::string op, std::vector<ValueId> inputs, Attributes attributes,
+                                 size_t outputs, std::string domain = "");
+  ValueId view(ValueId value, const SymShape& to);
+  ValueId transpose(ValueId value, std::vector<int64_t> perm);
+  // value[..., begin:end, ...] along `axis`.
+  ValueId slice(ValueId value, int64_t axis, int64_t begin, int64_t end);
+  ValueId constant(core::Tensor tensor);
+  ValueId integers(const std::vector<int64_t>& values);
+  ValueId scalar(DType dtype, double value);  // shape []
+  // The nodes of a graph that is an attribute of the expanded node; its inputs are `operands`. Returns its outputs.
+  std::vector<ValueId> inlined(const Graph& body, const std::vector<ValueId>& operands);
+  // Output i of the expanded node is `value`; an output that nobody asked for is left out.
+  void result(size_t i, ValueId value);
+
+  ValueId operand(size_t i) const { return node().input(i); }
+  bool wants(size_t i) const { return i < outputs() && node().outputs[i] != graph::kNoValue; }
+  const Value& value(ValueId id) const { return graph_.value(id); }
+  DType dtype_of(ValueId id) const { return value(id).dtype; }
+  // By value: adding nodes moves the graph's values.
+  SymShape shape_of(ValueId id) const { return *value(id).shape; }
+  core::Shape static_shape(ValueId id) const;  // throws NeedsStaticShape
+
+ private:
+  Graph& graph_;
+  Emit emit_;
+};
+
 struct OpDef {
   std::string op;
   std::string domain;
   void (*infer)(InferContext&) = nullptr;
   // nullptr: the operator never reaches lowering (it is resolved by a pass or folded on the host).
   void (*lower)(LowerContext&) = nullptr;
+  // Given: the operator is a composite, written as others while the graph is specialised; infer and lower are
+  // not used.
+  void (*expand)(ExpandContext&) = nullptr;
 };
 
 class OpRegistry {
  public:
+  void add_composite(std::string op, std::string domain, void (*expand)(ExpandContext&)) {
+    add({std::move(op), std::move(domain), nullptr, nullptr, expand});
+  }
   void add(OpDef def) { defs_.insert_or_assign(def.domain + "." + def.op, std::move(def)); }
   const OpDef* find(std::string_view domain, std::string_view op) const;
   const std::map<std::string, OpDef, std::less<>>& all() const { return defs_; }
@@ -193,5 +238,7 @@ void register_all_ops(OpRegistry& registry);
 
 // Runs the shape rule of a node; adds the node's name to an error.
 void infer_node(Graph& graph, const Node& node);
+// Hands the nodes that a composite operator stands for to `emit`; adds the node's name to an error.
+void expand_node(Graph& graph, const Node& node, const ExpandContext::Emit& emit);
 
 }  // namespace vulcap::ops

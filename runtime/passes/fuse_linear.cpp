@@ -16,8 +16,7 @@ std::optional<Patch> matmul_to_linear(Matcher& m, const Node& node) {
 
 bool is_row(const Matcher& m, ValueId value, const core::Dim& columns) {
   const auto& shape = m.shape(value);
-  const bool one_row = shape.size() == 1 || (shape.size() == 2 && shape[0] == core::Dim(1));
-  return m.value(value).constant && one_row && shape.back() == columns;
+  return m.value(value).constant && !shape.empty() && shape.back() == columns && core::product(shape) == columns;
 }
 
 std::optional<Patch> gemm_to_linear(Matcher& m, const Node& node) {

@@ -242,18 +242,25 @@ class Specialiser {
     finish(std::move(copy));
   }
 
+  // Takes in a node whose operands and outputs are values of the new graph.
   void finish(Node node) {
-    infer(node);
+    const ops::OpDef* def = ops::op_registry().find(node.domain, node.op);
+    if (def != nullptr && def->expand != nullptr) {
+      return with_answers(node, [&] { ops::expand_node(out_, node, [&](Node part) { finish(std::move(part)); }); });
+    }
+    with_answers(node, [&] { ops::infer_node(out_, node); });
     if (fold(out_, node)) return;
     if (is_reshape(node)) make_view(node);
     if (node.is("Range")) make_iota(node);
     out_.nodes.push_back(std::move(node));
   }
 
-  void infer(Node& node) {
+  // Runs `step`, again for each operand whose value it needs.
+  template <typename Step>
+  void with_answers(Node& node, Step step) {
     for (;;) {
       try {
-        return ops::infer_node(out_, node);
+        return step();
       } catch (const ops::NeedsValue& need) {
         if (known_ == nullptr) throw;
         node.inputs.at(need.operand()) = answer_for(node.inputs.at(need.operand()));

@@ -128,6 +128,33 @@ void choose_im2col(Chooser& c) {
   c.flat(uint64_t(p.batch) * p.out_h * p.out_w * p.channels * p.kernel_h * p.kernel_w);
 }
 
+void choose_kv_update(Chooser& c) {
+  if (c.module_by_bytes()) c.flat(c.call.params_as<abi::KvUpdateParams>().n);
+}
+
+void choose_rotary(Chooser& c) {
+  const DType ids = c.call.variant.second;
+  if (ids != DType::kUndefined && ids != DType::kI64 && ids != DType::kI32) {
+    c.choice.refusal = "no shader variant for " + std::string(core::dtype_name(ids)) + " positions";
+    return;
+  }
+  if (!c.module(std::string("rotary.S_") + std::string(tag(c.call.variant.storage)))) return;
+  c.constant(0, ids == DType::kI64 ? 2 : 1);
+  c.flat(c.call.params_as<abi::RotaryParams>().n);
+}
+
+void choose_linear_attention(Chooser& c) {
+  constexpr uint32_t kMaxKeyWidth = 256;  // floats of an invocation's own
+  const auto& p = c.call.params_as<abi::LinearAttentionParams>();
+  if (!c.module_by_storage()) return;
+  if (p.key_width > kMaxKeyWidth) c.choice.refusal = "heads wider than " + std::to_string(kMaxKeyWidth);
+  c.constant(0, p.flags);
+  c.constant(1, std::max(p.key_width, 1u));
+  c.flat(uint64_t(p.batch) * p.kv_heads * p.value_width);
+  const uint64_t reads = 2 + p.heads / std::max(p.kv_heads, 1u);
+  c.loop_rounds(uint64_t(p.positions) * (1 + reads * (1 + p.key_width)) + 2 * p.key_width);
+}
+
 // The most keys that a call can see: those that fit between two heads or batches of k.
 uint64_t most_keys(const ops::KernelCall& call, const abi::AttentionParams& p) {
   if (!call.uses_state || p.k_s == 0) return p.kv_len;
@@ -194,8 +221,21 @@ void choose_matmul_vector(Chooser& c, const abi::MatmulParams& p) {
   c.dispatch().groups = {divide_up(p.n, columns), p.m == 0 ? 0u : 1u, p.batch};
 }
 
+// What models seldom multiply: integers of 32 and 64 bits, whose signs make no difference.
+bool choose_plain_matmul(Chooser& c, const abi::MatmulParams& p) {
+  const auto [dtype, second] = c.call.variant;
+  const bool wide = dtype == DType::kI64 || dtype == DType::kU64;
+  if (dtype != second || (!wide && dtype != DType::kI32 && dtype != DType::kU32)) return false;
+  if (p.alpha != 1 || p.act != abi::kActNone || !c.module(wide ? "matmul_any.S_i64" : "matmul_any.S_i32")) return false;
+  c.constant(0, p.flags);
+  c.flat(uint64_t(p.batch) * p.m * p.n);
+  c.loop_rounds(p.k);
+  return true;
+}
+
 void choose_matmul(Chooser& c) {
   const auto& p = c.call.params_as<abi::MatmulParams>();
+  if (choose_plain_matmul(c, p) || !c.choice.refusal.empty()) return;
   const std::string variant =
       ".S_" + std::string(tag(c.call.variant.storage)) + ".W_" + std::string(tag(c.call.variant.second));
   const bool registers = software(c.caps) && c.caps.subgroup_arithmetic && c.caps.int64 && p.k > 0;
@@ -240,6 +280,9 @@ constexpr Row kRows[] = {
     {"layer_norm", choose_layer_norm},
     {"reduce", choose_reduce},
     {"attention", choose_attention},
+    {"kv_update", choose_kv_update},
+    {"linear_attention", choose_linear_attention},
+    {"rotary", choose_rotary},
     {"im2col", choose_im2col},
     {"gather_nd", choose_gather_nd},
     {"scatter_nd", choose_scatter_nd},

@@ -289,12 +289,47 @@ def col2im():
 def det():
     a = uniform(3, 4, 4)
     return case("det batch=3 n=4", {0: a}, {1: ort("Det", [a])})
+def rotary():
+    x, rows = uniform(2, 5, 3, 8), uniform(11, 4)
+    sine, ids = uniform(11, 4), random.integers(0, 11, (2, 5))
+
+    def turn(interleaved):
+        y = ort("RotaryEmbedding", [x.transpose(0, 2, 1, 3), rows, sine, ids.astype(np.int64)], opset=23,
+                interleaved=interleaved)
+        return y
+
+    operands = {0: x, 1: rows, 2: sine, 3: ids.astype(np.int64)}
+    return (case("rotary ids=own", operands, {4: turn(0)}) + case("rotary ids=own interleaved", operands, {4: turn(1)}))
+
+
+def kv_update():
+    x, past, lengths = uniform(2, 2, 3, 4), uniform(2, 3, 5, 4), np.int32([7, 4])
+    y = np.zeros((2, 3, 7, 4), np.float32)
+    for b in range(2):
+        start = lengths[b] - 2
+        y[b, :, :start] = past[b, :, :start]
+        y[b, :, start:start + 2] = x[b].transpose(1, 0, 2)
+    return case("kv_update lengths", {0: x, 1: past, 2: lengths}, {3: y})
+
+
+def linear_attention():
+    q, k, v = uniform(2, 3, 4, 5), uniform(2, 3, 2, 5), uniform(2, 3, 2, 6)
+    decay, beta, past = uniform(2, 3, 2, 5, low=-1, high=0), uniform(2, 3, 2, low=0, high=1), uniform(2, 2, 5, 6)
+    state, y = past.astype(np.float64), np.zeros((2, 3, 4, 6))
+    for t in range(3):
+        state = state * np.exp(decay[:, t, :, :, None])
+        fresh = beta[:, t, :, None] * (v[:, t] - np.einsum("bhdm,bhd->bhm", state, k[:, t]))
+        state = state + k[:, t, :, :, None] * fresh[:, :, None, :]
+        y[:, t] = 0.5 * np.einsum("bhd,bhdm->bhm", q[:, t], state.repeat(2, axis=1))
+    return case("linear_attention decay=key delta past scale=0.5", {0: q, 1: k, 2: v, 3: decay, 4: beta, 5: past},
+                {6: y.astype(np.float32), 7: state.astype(np.float32)})
 
 
 def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     for make in (unary, binary, compare, logic, where, copy, gather, iota, fill, cast, matmul, softmax, layer_norm, reduce,
-                 attention, im2col, gather_nd, scatter_nd, top_k, cumulative, grid_sample, roi_align, col2im, det):
+                 attention, im2col, gather_nd, scatter_nd, top_k, cumulative, grid_sample, roi_align, col2im, det,
+                 rotary, kv_update, linear_attention):
         (FOLDER / f"{make.__name__}.txt").write_text(make())
 
 

@@ -51,5 +51,7 @@ void set_element(core::DType dtype, Bytes& bytes, size_t i, double value);
 
 // Fills in the case that a row of this kernel describes. Throws std::runtime_error for an unknown kernel.
 void build_case(const std::string& kernel, Row& row, Builder& builder);
+// The same for the kernels of one family; false: the kernel is of another.
+bool build_attention_case(const std::string& kernel, Row& row, Builder& builder);
 
 }  // namespace vulcap::testing

@@ -341,89 +341,6 @@ void build_reduce(Row& row, Builder& builder) {
   builder.finish(p, p.outer * p.inner);
 }
 
-struct AttentionSizes {
-  uint32_t capacity = 0;  // positions each cache row has room for
-  uint32_t caches = 0;    // cache rows
-  bool heads_first = false;
-};
-
-// Strides of [batch, heads, length, dim] or, positions first, [batch, length, heads, dim].
-void set_layout(bool heads_first, uint32_t heads, uint32_t length, uint32_t dim, uint32_t& b, uint32_t& h,
-                uint32_t& s) {
-  b = heads * length * dim;
-  h = heads_first ? length * dim : dim;
-  s = heads_first ? dim : heads * dim;
-}
-
-abi::AttentionParams attention_params(Row& row, uint32_t position, AttentionSizes& sizes) {
-  abi::AttentionParams p{};
-  p.batch = uint32_t(row.integer("batch", 1));
-  p.heads = uint32_t(row.integer("heads", 2));
-  p.kv_heads = uint32_t(row.integer("kv_heads", p.heads));
-  p.q_len = uint32_t(row.integer("q", 5));
-  p.kv_len = uint32_t(row.integer("kv", 7));
-  p.kv_len_dyn = uint32_t(row.integer("dyn", 0));
-  p.head_dim = uint32_t(row.integer("d", 16));
-  p.v_dim = uint32_t(row.integer("v", p.head_dim));
-  p.scale = float(row.real("scale", 1.0 / std::sqrt(double(p.head_dim))));
-  p.batch_group = uint32_t(row.integer("group", 1));
-  if (row.flag("causal")) p.flags |= abi::kAttentionCausal;
-  const uint32_t length = p.kv_len + p.kv_len_dyn * position;
-  sizes.capacity = length + uint32_t(row.integer("spare", 0));
-  sizes.caches = (p.batch + p.batch_group - 1) / p.batch_group;
-  sizes.heads_first = row.flag("bhsd");
-  set_layout(sizes.heads_first, p.heads, p.q_len, p.head_dim, p.q_b, p.q_h, p.q_s);
-  set_layout(sizes.heads_first, p.kv_heads, sizes.capacity, p.head_dim, p.k_b, p.k_h, p.k_s);
-  set_layout(sizes.heads_first, p.kv_heads, sizes.capacity, p.v_dim, p.v_b, p.v_h, p.v_s);
-  set_layout(false, p.heads, p.q_len, p.v_dim, p.o_b, p.o_h, p.o_s);
-  p.q_offset = p.k_offset = p.v_offset = uint32_t(row.integer("offset", 0));
-  const std::string mask = row.text("mask", "none");
-  if (mask != "none") p.flags |= abi::kAttentionMask;
-  p.mask_q = mask == "full" ? length : 0;
-  p.mask_h = mask == "full" ? p.q_len * length : 0;
-  p.mask_b = mask == "full" ? p.heads * p.q_len * length : length;
-  if (row.flag("rows")) p.flags |= abi::kAttentionRows;
-  p.rows_stride = length;
-  return p;
-}
-
-void bind_mask(const abi::AttentionParams& p, uint32_t length, bool all, Builder& builder) {
-  const size_t count = p.mask_q != 0 ? size_t(p.batch) * p.mask_b : size_t(p.batch) * length;
-  const uint32_t mask = builder.input(builder.storage(), count);
-  for (size_t i = 0; i < count; ++i) {
-    const bool hidden = all || i % 5 == 1 || i % 7 == 3;
-    if (hidden)
-      set_element(builder.storage(), builder.test().inputs[mask], i,
-                  -std::numeric_limits<double>::infinity());
-  }
-}
-
-// attention: batch heads kv_heads q kv dyn state d v scale causal mask=full|row allmasked rows group bhsd
-// spare offset
-void build_attention(Row& row, Builder& builder) {
-  const auto position = uint32_t(row.integer("state", 0));
-  AttentionSizes sizes;
-  const auto p = attention_params(row, position, sizes);
-  const uint32_t length = p.kv_len + p.kv_len_dyn * position;
-  const uint32_t q = builder.input(builder.storage(), p.q_offset + size_t(p.batch) * p.q_b);
-  builder.input(builder.storage(), p.k_offset + size_t(sizes.caches) * p.k_b);
-  builder.input(builder.storage(), p.v_offset + size_t(sizes.caches) * p.v_b);
-  const bool all = row.flag("allmasked");
-  if (p.flags & abi::kAttentionMask) {
-    bind_mask(p, length, all, builder);
-  } else {
-    builder.bind(q);
-  }
-  if (p.flags & abi::kAttentionRows) {
-    builder.input(DType::kI32, size_t(p.batch) * length, 0, sizes.caches);
-  } else {
-    builder.bind(q);
-  }
-  builder.output(builder.storage(), size_t(p.batch) * p.o_b);
-  if (p.kv_len_dyn != 0) builder.bind_state(position);
-  builder.finish(p, p.q_len, p.heads, p.batch);
-}
-
 // im2col: batch channels h w kernel stride pad dilation (each height,width) total first
 void build_im2col(Row& row, Builder& builder) {
   abi::Im2colParams p{};
@@ -452,6 +369,7 @@ void build_im2col(Row& row, Builder& builder) {
 }  // namespace
 
 void build_case(const std::string& kernel, Row& row, Builder& builder) {
+  if (build_attention_case(kernel, row, builder)) return;
   if (kernel == "unary") return build_unary(row, builder);
   if (kernel == "binary") return build_pair(row, builder, builder.storage());
   if (kernel == "compare" || kernel == "logic") return build_pair(row, builder, DType::kBool);
@@ -465,7 +383,6 @@ void build_case(const std::string& kernel, Row& row, Builder& builder) {
   if (kernel == "softmax") return build_softmax(row, builder);
   if (kernel == "layer_norm") return build_layer_norm(row, builder);
   if (kernel == "reduce") return build_reduce(row, builder);
-  if (kernel == "attention") return build_attention(row, builder);
   if (kernel == "im2col") return build_im2col(row, builder);
   if (!build_movement_case(kernel, row, builder)) throw std::runtime_error("no kernel " + kernel);
 }

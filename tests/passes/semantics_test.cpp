@@ -50,8 +50,10 @@ std::vector<std::string> all_passes() {
 }
 
 void expect_equal(const NamedTensors& got, const NamedTensors& want, const std::string& what) {
-  for (const auto& [name, tensor] : want)
-    test::expect_same(got.at(name), tensor, {1e-5, 1e-5}, what + ", output " + name);
+  for (const auto& [name, tensor] : want) {
+    const double tolerance = tensor.dtype() == core::DType::kF16 ? 5e-3 : 1e-5;
+    test::expect_same(got.at(name), tensor, {tolerance, tolerance}, what + ", output " + name);
+  }
 }
 
 void compare(const std::string& text, const Sizes& sizes) {

@@ -39,6 +39,9 @@ inline core::Tensor random_tensor(core::DType dtype, core::Shape shape, uint32_t
       case core::DType::kF32:
         tensor.mutable_as<float>()[i] = random.real();
         break;
+      case core::DType::kF16:
+        tensor.mutable_as<uint16_t>()[i] = core::float_to_half(float(random.real()));
+        break;
       case core::DType::kI64:
         tensor.mutable_as<int64_t>()[i] = random.below(7);
         break;

@@ -109,12 +109,24 @@ class Attention {
     return args_.ptr<T>(2) + p_.v_offset + b * p_.v_b + kv_head(h) * p_.v_h;
   }
   size_t cache_row(size_t b, size_t j) const {
-    return p_.flags & abi::kAttentionRows ? args_.ptr<uint32_t>(4)[b * p_.rows_stride + j]
-                                          : b / p_.batch_group;
+    return p_.flags & abi::kAttentionRows ? args_.ptr<uint32_t>(4)[b * p_.batch_step + j]
+                                          : b / p_.batch_step;
   }
-  size_t visible(size_t i) const {
-    if (!(p_.flags & abi::kAttentionCausal)) return kv_;
-    return size_t(std::clamp<int64_t>(int64_t(i) + int64_t(kv_) - int64_t(p_.q_len) + 1, 0, int64_t(kv_)));
+  struct Span {
+    size_t begin, end;
+  };
+
+  // The keys in sight of a query, but for the mask.
+  Span visible(size_t b, size_t i) const {
+    int64_t end = int64_t(kv_), counted = end, begin = 0;
+    if (p_.flags & abi::kAttentionLengths) end = std::clamp<int64_t>(args_.ptr<int32_t>(6)[b], 0, end);
+    if (p_.flags & abi::kAttentionCausalLengths) counted = end;
+    if (p_.flags & abi::kAttentionCausal) {
+      const int64_t last = int64_t(i) + counted - int64_t(p_.new_keys);
+      end = std::min(end, last + 1);
+      if (p_.window > 0) begin = std::max<int64_t>(0, last + 1 - int64_t(p_.window));
+    }
+    return {size_t(begin), size_t(std::max(begin, end))};
   }
 
   static float element(const T& value) {
@@ -136,19 +148,22 @@ class Attention {
       store_some(load_some(from + d, p_.head_dim - d), to + d, p_.head_dim - d);
   }
 
-  // scores[0, count) = exp(scale * scores + mask - largest), zero up to `padded`; returns 1 / their sum, 0
-  // when all are masked.
-  float weigh(float* scores, const T* mask, size_t count, size_t padded) const {
+  // scores[keys) = exp(cap(scale * scores) + mask - largest), zero in the rest of [0, padded); returns 1 / their
+  // sum, 0 when all are masked.
+  float weigh(float* scores, const T* mask, Span keys, size_t padded) const {
+    const size_t end = keys.end, whole = keys.begin + (end - keys.begin) / kLanes * kLanes;
     VFloat most = set(kMinusInfinity);
-    for (size_t j = 0; j < count; j += kLanes) {
-      VFloat score = hn::Mul(load_some(scores + j, count - j), set(p_.scale));
-      if (mask != nullptr) score = hn::Add(score, load_some(mask + j, count - j));
-      store_some(score, scores + j, count - j);
-      if (count - j >= kLanes) most = hn::Max(score, most);
+    for (size_t j = keys.begin; j < end; j += kLanes) {
+      VFloat score = hn::Mul(load_some(scores + j, end - j), set(p_.scale));
+      if (p_.softcap > 0) score = hn::Mul(tanh(hn::Div(score, set(p_.softcap))), set(p_.softcap));
+      if (mask != nullptr) score = hn::Add(score, load_some(mask + j, end - j));
+      store_some(score, scores + j, end - j);
+      if (j < whole) most = hn::Max(score, most);
     }
     float largest = hn::GetLane(hn::MaxOfLanes(kFloats, most));
-    for (size_t j = count / kLanes * kLanes; j < count; ++j) largest = std::max(largest, scores[j]);
-    std::fill(scores + count, scores + padded, kMinusInfinity);
+    for (size_t j = whole; j < end; ++j) largest = std::max(largest, scores[j]);
+    std::fill(scores, scores + keys.begin, kMinusInfinity);
+    std::fill(scores + end, scores + padded, kMinusInfinity);
     if (largest == kMinusInfinity) {
       std::fill(scores, scores + padded, 0.0f);
       return 0;
@@ -175,19 +190,20 @@ class Attention {
     float* q = slot_memory(slot);
     float* scores = q + scratch_.query;
     float* sums = scores + scratch_.scores;
-    const size_t count = visible(i);
+    const Span span = visible(b, i);
     copy_query(query(b, h, i), q);
-    for (size_t j = 0; j < count; ++j) {
+    for (size_t j = span.begin; j < span.end; ++j) {
       const T* k = keys(cache_row(b, j), h) + j * p_.k_s;
       scores[j] = hn::GetLane(hn::SumOfLanes(kFloats, dot_lanes(q, k, p_.head_dim)));
     }
-    const float inverse = weigh(scores, mask_row(b, h, i), count, (count + kLanes - 1) / kLanes * kLanes);
+    const size_t padded = (span.end + kLanes - 1) / kLanes * kLanes;
+    const float inverse = weigh(scores, mask_row(b, h, i), span, padded);
     for (size_t d = 0; d < p_.v_dim; d += 4 * kLanes) {
       if (d + 4 * kLanes <= p_.v_dim) {
-        weighted_sum<4>(b, h, d, 4 * kLanes, scores, count, sums);
+        weighted_sum<4>(b, h, d, 4 * kLanes, scores, span, sums);
       } else {
         for (size_t rest = d; rest < p_.v_dim; rest += kLanes) {
-          weighted_sum<1>(b, h, rest, std::min(kLanes, p_.v_dim - rest), scores, count, sums);
+          weighted_sum<1>(b, h, rest, std::min(kLanes, p_.v_dim - rest), scores, span, sums);
         }
       }
     }
@@ -196,12 +212,12 @@ class Attention {
 
   // sums[d, d + width) = sum_j scores[j] v[j, d..]
   template <size_t kVectors>
-  void weighted_sum(size_t b, size_t h, size_t d, size_t width, const float* scores, size_t count,
+  void weighted_sum(size_t b, size_t h, size_t d, size_t width, const float* scores, Span span,
                     float* sums) const {
     VFloat total[kVectors];
 #pragma GCC unroll 4
     for (size_t v = 0; v < kVectors; ++v) total[v] = hn::Zero(kFloats);
-    for (size_t j = 0; j < count; ++j) {
+    for (size_t j = span.begin; j < span.end; ++j) {
       const T* value = values(cache_row(b, j), h) + j * p_.v_s + d;
       const VFloat weight = set(scores[j]);
 #pragma GCC unroll 4
@@ -225,7 +241,7 @@ class Attention {
     float* memory = slot_memory(slot);
     float* packed_keys = memory + scratch_.query + scratch_.scores;
     float* packed_values = packed_keys + scratch_.keys;
-    const size_t row = b / p_.batch_group;
+    const size_t row = b / p_.batch_step;
     pack_keys(keys(row, h), packed_keys);
     pack_values(values(row, h), packed_values);
     for (size_t i = begin; i < end; i += kTileRows) {
@@ -262,7 +278,7 @@ class Attention {
     float* turned = memory + scratch_.query + scratch_.scores + scratch_.keys + scratch_.values;
     float* sums = turned + scratch_.scores;
     float inverse[attention::kQueryBlock];
-    const size_t stride = attention::panels(kv_) * kPanelWidth, count = visible(i + rows - 1);
+    const size_t stride = attention::panels(kv_) * kPanelWidth, count = visible(b, i + rows - 1).end;
     const auto product = tile_for<float>(rows);
     pack_rows_of_a(query(b, h, i), p_.q_s, rows, p_.head_dim, memory);
     for (size_t j = 0; j < count; j += kPanelWidth) {
@@ -273,7 +289,7 @@ class Attention {
     }
     const size_t padded = (count + kLanes - 1) / kLanes * kLanes;
     for (size_t row = 0; row < rows; ++row) {
-      inverse[row] = weigh(scores + row * stride, mask_row(b, h, i + row), visible(i + row), padded);
+      inverse[row] = weigh(scores + row * stride, mask_row(b, h, i + row), visible(b, i + row), padded);
     }
     pack_rows_of_a(scores, stride, rows, count, turned);
     for (size_t d = 0; d < p_.v_dim; d += kPanelWidth) {

@@ -12,8 +12,8 @@ struct Row {
 };
 
 size_t cache_row(const KernelArgs& args, const abi::AttentionParams& p, size_t b, size_t j) {
-  return p.flags & abi::kAttentionRows ? load_as<uint32_t>(args.buffers[4], b * p.rows_stride + j)
-                                       : b / p.batch_group;
+  return p.flags & abi::kAttentionRows ? load_as<uint32_t>(args.buffers[4], b * p.batch_step + j)
+                                       : b / p.batch_step;
 }
 
 double score(const KernelArgs& args, const abi::AttentionParams& p, const Row& row, size_t j) {
@@ -26,25 +26,43 @@ double score(const KernelArgs& args, const abi::AttentionParams& p, const Row& r
     sum += load_real(dtype, args.buffers[0], q + d) * load_real(dtype, args.buffers[1], k + d);
   }
   sum *= double(p.scale);
+  if (p.softcap > 0) sum = double(p.softcap) * std::tanh(sum / double(p.softcap));
   if (!(p.flags & abi::kAttentionMask)) return sum;
   return sum + load_real(dtype, args.buffers[3], row.b * p.mask_b + row.h * p.mask_h + row.i * p.mask_q + j);
 }
 
+struct Span {
+  size_t begin, end;
+};
+
+// The keys in sight of a query, but for the mask.
+Span visible(const KernelArgs& args, const abi::AttentionParams& p, const Row& row, int64_t kv_len) {
+  int64_t end = kv_len, counted = kv_len, begin = 0;
+  if (p.flags & abi::kAttentionLengths)
+    end = std::min<int64_t>(end, load_as<int32_t>(args.buffers[6], row.b));
+  if (p.flags & abi::kAttentionCausalLengths) counted = end;
+  if (p.flags & abi::kAttentionCausal) {
+    const int64_t last = int64_t(row.i) + counted - int64_t(p.new_keys);
+    end = std::min(end, last + 1);
+    if (p.window > 0) begin = std::max<int64_t>(0, last + 1 - int64_t(p.window));
+  }
+  return {size_t(begin), size_t(std::max(begin, end))};
+}
+
 void attend(const KernelArgs& args, const abi::AttentionParams& p, const Row& row, int64_t kv_len) {
   const DType dtype = args.call.variant.storage;
-  const int64_t visible =
-      p.flags & abi::kAttentionCausal ? int64_t(row.i) + kv_len - int64_t(p.q_len) + 1 : kv_len;
-  std::vector<double> weights(size_t(std::clamp<int64_t>(visible, 0, kv_len)));
+  const Span keys = visible(args, p, row, kv_len);
+  std::vector<double> weights(keys.end - keys.begin);
   double largest = -std::numeric_limits<double>::infinity(), sum = 0;
   for (size_t j = 0; j < weights.size(); ++j)
-    largest = std::max(largest, weights[j] = score(args, p, row, j));
+    largest = std::max(largest, weights[j] = score(args, p, row, keys.begin + j));
   if (largest == -std::numeric_limits<double>::infinity()) weights.clear();
   for (double& weight : weights) sum += weight = std::exp(weight - largest);
   for (size_t d = 0; d < p.v_dim; ++d) {
     double value = 0;
     for (size_t j = 0; j < weights.size(); ++j) {
-      const size_t b = cache_row(args, p, row.b, j);
-      const size_t v = p.v_offset + b * p.v_b + row.h * p.kv_heads / p.heads * p.v_h + j * p.v_s + d;
+      const size_t key = keys.begin + j, b = cache_row(args, p, row.b, key);
+      const size_t v = p.v_offset + b * p.v_b + row.h * p.kv_heads / p.heads * p.v_h + key * p.v_s + d;
       value += weights[j] / sum * load_real(dtype, args.buffers[2], v);
     }
     store_real(dtype, args.buffers[5], row.b * p.o_b + row.h * p.o_h + row.i * p.o_s + d, value);

@@ -17,9 +17,30 @@ double dot(const KernelArgs& args, const abi::MatmulParams& p, size_t batch, siz
   return sum;
 }
 
+// Integers wrap; scale and activation are left to real numbers.
+void integer_reference(const KernelArgs& args, const abi::MatmulParams& p) {
+  const auto [dtype, second] = args.call.variant;
+  const size_t column_step = p.flags & abi::kMatmulTransB ? p.ldb : 1, k_step = p.flags & abi::kMatmulTransB ? 1 : p.ldb;
+  for (size_t row = 0; row < size_t(p.batch) * p.m; ++row) {
+    const size_t batch = row / p.m, m = row % p.m;
+    const size_t a = p.a_offset + batch * p.a_batch + m * p.lda, c = batch * p.c_batch + m * p.ldc + p.c_column;
+    for (size_t n = 0; n < p.n; ++n) {
+      uint64_t sum = 0;
+      for (size_t k = 0; k < p.k; ++k) {
+        sum += uint64_t(load_int(dtype, args.buffers[0], a + k)) *
+               uint64_t(load_int(second, args.buffers[1], batch * p.b_batch + n * column_step + k * k_step));
+      }
+      store_int(dtype, args.buffers[4], c + n, int64_t(sum));
+    }
+  }
+}
+
 void matmul_reference(const KernelArgs& args) {
   const auto& p = args.call.params_as<abi::MatmulParams>();
   const DType dtype = args.call.variant.storage;
+  constexpr uint32_t kFused = abi::kMatmulBias | abi::kMatmulResidual;
+  if (core::dtype_is_integer(dtype) && p.alpha == 1 && p.act == abi::kActNone && (p.flags & kFused) == 0)
+    return integer_reference(args, p);
   for (size_t row = 0; row < size_t(p.batch) * p.m; ++row) {
     const size_t batch = row / p.m, m = row % p.m;
     for (size_t n = 0; n < p.n; ++n) {

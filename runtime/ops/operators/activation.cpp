@@ -38,8 +38,6 @@ constexpr Row kRows[] = {
     {"Silu", kOwn, "Silu"},
     {"QuickGelu", kMicrosoft, "QuickGelu", Types::kFloats, {"alpha", 1.702f}},
     {"Swish", "", "QuickGelu", Types::kFloats, {"alpha", 1}},
-    {"BiasGelu", kMicrosoft, "Gelu"},
-    {"FastGelu", kMicrosoft, "GeluTanh"},
     {"Floor", "", "Floor"},
     {"Ceil", "", "Ceil"},
     {"Round", "", "Round"},
@@ -105,25 +103,10 @@ float parameter(LowerContext& c, const Parameter& p) {
   return p.attribute.empty() ? 0 : c.attributes().real(p.attribute, p.fallback);
 }
 
-void lower_row(LowerContext& c, ValueId x) {
+void lower_unary(LowerContext& c) {
   const Row& row = row_of(c.node());
   const bool tanh = c.node().op == "Gelu" && c.attributes().text("approximate", "none") == "tanh";
-  Compose(c).unary(tanh ? "GeluTanh" : row.row, x, c.out(0), parameter(c, row.alpha), parameter(c, row.beta));
-}
-
-void lower_unary(LowerContext& c) { lower_row(c, c.in(0)); }
-
-void infer_biased(InferContext& c) {
-  check_type(c, Types::kFloats);
-  if (c.has(1)) {
-    c.same_dtype(0, 1);
-    if (broadcast(c.shape(0), c.shape(1)) != c.shape(0)) c.fail("the bias must broadcast to the input");
-  }
-  c.set(0, c.dtype(0), c.shape(0));
-}
-
-void lower_biased(LowerContext& c) {
-  lower_row(c, c.has(1) ? Compose(c).binary("Add", c.in(0), c.in(1)) : c.in(0));
+  Compose(c).unary(tanh ? "GeluTanh" : row.row, c.in(0), c.out(0), parameter(c, row.alpha), parameter(c, row.beta));
 }
 
 // At inference nothing is dropped: y = x and the mask is all true.
@@ -145,11 +128,8 @@ void lower_dropout(LowerContext& c) {
 }  // namespace
 
 void register_activation(OpRegistry& registry) {
-  for (const Row& row : kRows) {
-    const bool biased = row.op == "BiasGelu" || row.op == "FastGelu";
-    registry.add({std::string(row.op), std::string(row.domain), biased ? infer_biased : infer_unary,
-                  biased ? lower_biased : lower_unary});
-  }
+  for (const Row& row : kRows)
+    registry.add({std::string(row.op), std::string(row.domain), infer_unary, lower_unary});
   registry.add({"Dropout", "", infer_dropout, lower_dropout});
 }
 

@@ -23,6 +23,7 @@ void infer_matmul(InferContext& c) {
   SymShape to = broadcast(SymShape(a.begin(), a.end() - 2), SymShape(b.begin(), b.end() - 2));
   if (!vector_a) to.push_back(a[a.size() - 2]);
   if (!vector_b) to.push_back(b.back());
+  c.same_dtype(0, 1);
   c.set(0, c.dtype(0), std::move(to));
 }
 
@@ -75,6 +76,8 @@ void lower_matmul(LowerContext& c) {
 void infer_gemm(InferContext& c) {
   const SymShape& a = c.shape(0);
   const SymShape& b = c.shape(1);
+  c.same_dtype(0, 1);
+  if (c.has(2)) c.same_dtype(0, 2);
   if (a.size() != 2 || b.size() != 2) c.fail("operands must be matrices");
   const bool trans_a = c.attributes().integer("transA", 0) != 0;
   const bool trans_b = c.attributes().integer("transB", 0) != 0;
@@ -131,11 +134,21 @@ void emit_add(LowerContext& c, ValueId product, ValueId addend, float beta, Valu
   c.emit("binary", {dtype, dtype}, p, {c.read(product), c.read(addend), c.write(out)}, {p.n, 1, 1});
 }
 
+// How the product itself takes the addend in: as a bias of columns or rows, or as a residual. 0: it does not.
+uint32_t addend_flags(const core::Shape& addend, const core::Shape& to) {
+  const int64_t rows = addend.size() == 2 ? addend[0] : 1, columns = addend.empty() ? 1 : addend.back();
+  if (rows == to[0] && columns == to[1]) return abi::kMatmulResidual;
+  if (rows == 1 && columns == to[1]) return abi::kMatmulBias;
+  if (rows == to[0] && columns == 1) return abi::kMatmulBias | abi::kMatmulBiasPerRow;
+  return 0;
+}
+
 void lower_gemm(LowerContext& c) {
   const bool trans_b = c.attributes().integer("transB", 0) != 0;
   const ValueId a = c.attributes().integer("transA", 0) != 0 ? transposed(c, c.in(0)) : c.in(0);
   const core::Shape shape = c.static_shape(a);
   const core::Shape to = c.static_shape(c.out(0));
+  const float beta = c.attributes().real("beta", 1.0f);
   abi::MatmulParams p{};
   p.m = narrow(to[0]);
   p.n = narrow(to[1]);
@@ -144,12 +157,17 @@ void lower_gemm(LowerContext& c) {
   p.lda = p.k;
   p.ldb = trans_b ? p.k : p.n;
   p.ldc = p.n;
-  p.flags = trans_b ? abi::kMatmulTransB : 0;
   p.alpha = c.attributes().real("alpha", 1.0f);
-  const ValueId product = c.has(2) ? c.temp(c.dtype(0), to) : c.out(0);
-  c.emit("matmul", {c.dtype(0), c.dtype(1)}, p,
-         {c.read(a), c.read(c.in(1)), c.read(a), c.read(a), c.write(product)}, {p.n, p.m, 1});
-  if (c.has(2)) emit_add(c, product, c.in(2), c.attributes().real("beta", 1.0f), c.out(0));
+  const bool has_addend = c.has(2) && beta != 0;
+  const bool real = core::dtype_is_float(c.dtype(0));
+  const uint32_t taken = has_addend && beta == 1 && real ? addend_flags(c.shape(2), to) : 0;
+  p.flags = (trans_b ? abi::kMatmulTransB : 0) | taken;
+  const bool add_after = has_addend && taken == 0;
+  const ValueId product = add_after ? c.temp(c.dtype(0), to) : c.out(0);
+  const LoweredBinding addend = c.read(taken != 0 ? c.in(2) : a);
+  c.emit("matmul", {c.dtype(0), c.dtype(1)}, p, {c.read(a), c.read(c.in(1)), addend, addend, c.write(product)},
+         {p.n, p.m, 1});
+  if (add_after) emit_add(c, product, c.in(2), beta, c.out(0));
 }
 
 // ---- vulcap.Linear: act(alpha * x W + bias) + residual; inputs x, W, bias?, residual?; x [..., k], W [k, n]
