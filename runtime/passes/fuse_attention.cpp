@@ -1,9 +1,8 @@
 // softmax(scale * q k^T + mask) v becomes one node over strided operands, so that the reshapes and transposes
 // around it go; so do those around attention operators.
-#include <cmath>
-
 #include "runtime/ops/attention.h"
 #include "runtime/ops/kernels/element.h"
+#include "runtime/passes/attention_scores.h"
 #include "runtime/passes/pass.h"
 #include "runtime/passes/strided_view.h"
 
@@ -11,146 +10,6 @@ namespace vulcap::passes {
 namespace {
 
 using core::Dim;
-
-// Masked scores below this give a probability of exactly 0 beside any unmasked one (f16's lowest is -65504).
-constexpr double kMaskedScore = -6e4;
-constexpr int kMaxMasks = 4;
-
-// Scores are kept where `condition` is `keep` and hidden elsewhere.
-struct Hidden {
-  ValueId condition = kNoValue;
-  bool keep = true;
-};
-
-struct Scores {
-  ValueId q = kNoValue;
-  ValueId k = kNoValue;  // [batch, heads, width, keys]
-  std::vector<ValueId> masks;
-  std::vector<Hidden> hidden;
-  bool causal = false;
-  double scale = 1;
-  double softcap = 0;
-};
-
-// key - query <= keys - queries
-bool is_causal(const Value& condition, const core::SymShape& scores) {
-  const auto& form = condition.fact.at_most_zero;
-  const size_t rank = scores.size();
-  if (!form || form->coefficients.size() < 2) return false;
-  const auto& c = form->coefficients;
-  for (size_t i = 0; i + 2 < c.size(); ++i) {
-    if (c[i] != 0) return false;
-  }
-  return c[c.size() - 1] == 1 && c[c.size() - 2] == -1 && form->base == scores[rank - 2] - scores[rank - 1];
-}
-
-bool is_causal_mask(const Matcher& m, ValueId mask, const core::SymShape& scores) {
-  const Node* where = m.producer(mask, "Where");
-  if (where == nullptr || !m.is_splat(where->inputs[1], 0, 0)) return false;
-  const auto masked = m.splat(where->inputs[2]);
-  return masked && *masked <= kMaskedScore && is_causal(m.value(where->inputs[0]), scores);
-}
-
-// Takes uniform factors off an operand.
-ValueId peel_scale(const Matcher& m, ValueId value, double& scale) {
-  for (;;) {
-    const Node* node = m.producer(value);
-    if (node == nullptr || !(node->is("Mul") || node->is("Div"))) return value;
-    const auto parts = m.split_splat(*node);
-    if (!parts || (node->is("Div") && parts->first != node->inputs[0])) return value;
-    if (!(m.shape(parts->first) == m.shape(value))) return value;
-    scale = node->is("Mul") ? scale * parts->second : scale / parts->second;
-    value = parts->first;
-  }
-}
-
-// What may be read as a mask of the scores: its axes are theirs or 1, and its rows are whole.
-bool mask_fits(const Matcher& m, ValueId mask, const core::SymShape& scores) {
-  const auto& shape = m.shape(mask);
-  if (shape.size() > scores.size() || shape.empty() || !core::is_static(shape)) return false;
-  for (size_t i = 0; i < shape.size(); ++i) {
-    const Dim& want = scores[scores.size() - shape.size() + i];
-    const bool broadcast = shape[i] == Dim(1) && i + 1 < shape.size();
-    if (!broadcast && !(shape[i] == want)) return false;
-  }
-  return true;
-}
-
-// fp16 files compute the softmax in fp32; the kernel does so anyway.
-ValueId before_cast(const Matcher& m, ValueId value) {
-  const Node* cast = m.producer(value, "Cast");
-  const bool of_float = cast != nullptr && core::dtype_is_float(m.value(cast->inputs[0]).dtype) && m.single_use(value);
-  return of_float ? cast->inputs[0] : value;
-}
-
-// scale * q k^T, or softcap * tanh(scale / softcap * q k^T).
-std::optional<Scores> match_product(const Matcher& m, ValueId value) {
-  Scores scores;
-  const Node* mul = m.producer(value, "Mul");
-  const auto parts = mul != nullptr ? m.split_splat(*mul) : std::nullopt;
-  if (const Node* tanh = parts ? m.producer(parts->first, "Tanh") : nullptr) {
-    scores.softcap = parts->second;
-    scores.scale = parts->second;
-    value = tanh->inputs[0];
-  }
-  value = peel_scale(m, value, scores.scale);
-  const Node* product = m.producer(value, "MatMul");
-  if (product == nullptr || !m.single_use(value)) return std::nullopt;
-  scores.q = peel_scale(m, product->inputs[0], scores.scale);
-  scores.k = peel_scale(m, product->inputs[1], scores.scale);
-  return scores;
-}
-
-bool is_hidden_score(const Matcher& m, ValueId value) { return m.splat(value).value_or(0) <= kMaskedScore; }
-
-std::optional<Scores> match_scores(const Matcher& m, ValueId value, int depth);
-
-// Where(condition, scores, hidden) or Where(condition, hidden, scores)
-std::optional<Scores> match_selection(const Matcher& m, const Node& where, int depth) {
-  const core::SymShape shape = m.shape(where.outputs[0]);
-  for (size_t i = 1; i <= 2; ++i) {
-    if (!is_hidden_score(m, where.inputs[3 - i]) || !(m.shape(where.inputs[i]) == shape)) continue;
-    const bool causal = i == 1 && is_causal(m.value(where.inputs[0]), shape);
-    if (!causal && !mask_fits(m, where.inputs[0], shape)) continue;
-    auto scores = match_scores(m, where.inputs[i], depth);
-    if (!scores) continue;
-    if (causal) {
-      scores->causal = true;
-    } else {
-      scores->hidden.push_back({where.inputs[0], i == 1});
-    }
-    return scores;
-  }
-  return std::nullopt;
-}
-
-std::optional<Scores> match_masked(const Matcher& m, const Node& add, int depth) {
-  const core::SymShape shape = m.shape(add.outputs[0]);
-  for (size_t i = 0; i < 2; ++i) {
-    const ValueId mask = add.inputs[1 - i];
-    if (!(m.shape(add.inputs[i]) == shape)) continue;  // the mask broadcasts the scores
-    const bool causal = is_causal_mask(m, mask, shape);
-    if (!causal && !mask_fits(m, mask, shape)) continue;
-    auto scores = match_scores(m, add.inputs[i], depth);
-    if (!scores) continue;
-    if (causal) {
-      scores->causal = true;
-    } else {
-      scores->masks.push_back(mask);
-    }
-    return scores;
-  }
-  return std::nullopt;
-}
-
-std::optional<Scores> match_scores(const Matcher& m, ValueId value, int depth) {
-  value = before_cast(m, value);
-  const Node* node = m.producer(value);
-  if (node == nullptr || depth == 0) return std::nullopt;
-  if (node->is("Where")) return match_selection(m, *node, depth - 1);
-  if (node->is("Add")) return match_masked(m, *node, depth - 1);
-  return match_product(m, value);
-}
 
 // Where(IsNaN(p), 0, p): the kernel gives zeros for a row without keys anyway.
 ValueId peel_nan_guard(const Matcher& m, ValueId value) {
@@ -224,13 +83,22 @@ std::optional<graph::Attributes> describe(const Operands& o) {
   return attributes;
 }
 
-// The node in place of `product`, whose value it computes. The transpose that brings heads behind positions is
-// written by the kernel itself.
+// The transpose behind a product that brings heads behind positions, or nullptr. dims: see vulcap.Attention.
+const Node* transpose_behind(const Matcher& m, const Node& product, const std::vector<int64_t>& dims) {
+  const Node* reader = m.only_reader(product.outputs[0]);
+  if (reader != nullptr && reader->is("View", "vulcap") && m.shape(reader->outputs[0]).size() == 4 &&
+      before_regrouping(m, reader->outputs[0]) == product.outputs[0])
+    reader = m.only_reader(reader->outputs[0]);
+  const bool found = reader != nullptr && reader->is("Transpose") &&
+                     reader->attributes.integers("perm") == std::vector<int64_t>{0, 2, 1, 3} &&
+                     m.shape(reader->inputs[0]) == core::SymShape{dims[0], dims[1], dims[3], dims[5]};
+  return found ? reader : nullptr;
+}
+
+// The node in place of `product`, whose value it computes; it may write the transpose behind that as well.
 Patch attention_patch(Matcher& m, const Node& product, std::vector<ValueId> inputs, graph::Attributes attributes) {
-  const size_t rank = m.shape(product.outputs[0]).size();
-  const Node* transpose = rank == 4 ? m.only_reader(product.outputs[0]) : nullptr;
-  const bool by_position = transpose != nullptr && transpose->is("Transpose") &&
-                           transpose->attributes.integers("perm") == std::vector<int64_t>{0, 2, 1, 3};
+  const Node* transpose = transpose_behind(m, product, attributes.integers("dims"));
+  const bool by_position = transpose != nullptr;
   attributes.set("out_by_position", int64_t(by_position));
   const ValueId replaced = by_position ? transpose->outputs[0] : product.outputs[0];
   const core::SymShape to = m.shape(replaced);
@@ -267,19 +135,34 @@ StridedView view_of_keys(const Matcher& m, ValueId k) {
   return view;
 }
 
+// The operand of a product over [batch * heads, ...] as [batch, heads, ...].
+StridedView regrouped(StridedView view, const core::SymShape& scores) {
+  if (!view.known || scores.size() != 4 || view.shape.size() != 3) return view;
+  if (view.shape[0] == scores[0] * scores[1]) view.known = reshape_view(view, {scores[0], scores[1], view.shape[1], view.shape[2]});
+  return view;
+}
+
 // All masks as one that is added to the scores; new nodes go to `nodes`.
-ValueId one_mask(Matcher& m, const Scores& scores, const std::string& name, core::DType dtype,
-                 std::vector<Node>& nodes) {
+ValueId one_mask(Matcher& m, const Scores& scores, const std::string& name, const core::SymShape& to,
+                 core::DType dtype, std::vector<Node>& nodes) {
   ValueId sum = kNoValue;
+  const auto grouped = [&](ValueId mask) {
+    const core::SymShape shape = m.shape(mask);
+    const bool merged = to.size() == 4 && shape.size() == 3 && !(shape[0] == Dim(1)) && shape[0] == to[0] * to[1];
+    if (!merged) return mask;
+    nodes.push_back(m.make_view(name + "/mask" + std::to_string(nodes.size()), mask, {to[0], to[1], shape[1], shape[2]}));
+    return nodes.back().outputs[0];
+  };
   const auto make = [&](const char* op, std::vector<ValueId> inputs, graph::Attributes attributes = {}) {
     nodes.push_back(m.make(op, "", name + "/mask" + std::to_string(nodes.size()), std::move(inputs), std::move(attributes)));
     return nodes.back().outputs[0];
   };
   const auto add = [&](ValueId mask) { sum = sum == kNoValue ? mask : make("Add", {sum, mask}); };
-  for (ValueId mask : scores.masks) {
-    graph::Attributes to;
-    to.set("to", int64_t(dtype));
-    add(m.value(mask).dtype == dtype ? mask : make("Cast", {mask}, std::move(to)));
+  for (ValueId given : scores.masks) {
+    graph::Attributes target;
+    target.set("to", int64_t(dtype));
+    const ValueId mask = grouped(given);
+    add(m.value(mask).dtype == dtype ? mask : make("Cast", {mask}, std::move(target)));
   }
   for (const Hidden& hidden : scores.hidden) {
     const auto number = [&](const char* what, double value) {
@@ -288,7 +171,7 @@ ValueId one_mask(Matcher& m, const Scores& scores, const std::string& name, core
       return m.graph().add_constant(name + what, std::move(scalar));
     };
     const ValueId seen = number("/seen", 0), unseen = number("/unseen", dtype == core::DType::kF16 ? -65504 : -1e38);
-    add(make("Where", {hidden.condition, hidden.keep ? seen : unseen, hidden.keep ? unseen : seen}));
+    add(make("Where", {grouped(hidden.condition), hidden.keep ? seen : unseen, hidden.keep ? unseen : seen}));
   }
   return sum;
 }
@@ -296,14 +179,18 @@ ValueId one_mask(Matcher& m, const Scores& scores, const std::string& name, core
 std::optional<Patch> attention(Matcher& m, const Node& node) {
   if (!node.is("MatMul")) return std::nullopt;
   const size_t rank = m.shape(node.outputs[0]).size();
-  const ValueId probabilities = peel_nan_guard(m, before_cast(m, node.inputs[0]));
+  const ValueId probabilities = peel_nan_guard(m, before_regrouping(m, before_cast(m, node.inputs[0])));
   const Node* softmax = m.producer(probabilities, "Softmax");
   if (softmax == nullptr || !over_last_axis(m, *softmax) || rank != m.shape(node.inputs[1]).size())
     return std::nullopt;
-  const auto scores = match_scores(m, softmax->inputs[0], kMaxMasks);
+  const auto scores = match_scores(m, softmax->inputs[0]);
   if (!scores || m.shape(scores->q).size() != rank || m.shape(scores->k).size() != rank) return std::nullopt;
-  const Operands operands{strided_view(m, scores->q), view_of_keys(m, scores->k),
-                          strided_view(m, before_repeat(m, node.inputs[1]))};
+  const core::SymShape to = m.shape(softmax->inputs[0]);
+  const Operands operands{regrouped(strided_view(m, scores->q), to), regrouped(view_of_keys(m, scores->k), to),
+                          regrouped(strided_view(m, before_repeat(m, node.inputs[1])), to)};
+  if (operands.q.shape.size() != to.size() || operands.k.shape.size() != to.size() ||
+      operands.v.shape.size() != to.size())
+    return std::nullopt;
   const core::DType dtype = m.value(operands.q.root).dtype;
   if (m.value(operands.k.root).dtype != dtype || m.value(operands.v.root).dtype != dtype) return std::nullopt;
   auto attributes = describe(operands);
@@ -312,8 +199,8 @@ std::optional<Patch> attention(Matcher& m, const Node& node) {
   attributes->set("causal", int64_t(scores->causal));
   if (scores->softcap > 0) attributes->set("softcap", float(scores->softcap));
   std::vector<Node> nodes;
-  const ValueId mask = one_mask(m, *scores, node.name, dtype, nodes);
-  if (mask != kNoValue) attributes->set("mask_strides", mask_strides(m.shape(mask), rank));
+  const ValueId mask = one_mask(m, *scores, node.name, to, dtype, nodes);
+  if (mask != kNoValue) attributes->set("mask_strides", mask_strides(m.shape(mask), to.size()));
   Patch patch = attention_patch(m, node, {operands.q.root, operands.k.root, operands.v.root, mask},
                                 std::move(*attributes));
   patch.nodes.insert(patch.nodes.begin(), nodes.begin(), nodes.end());

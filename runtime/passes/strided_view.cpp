@@ -28,49 +28,6 @@ StridedView own_memory(const Matcher& m, ValueId value) {
   return view;
 }
 
-// Strides under another shape of the same elements; fails when an axis of `to` would cross a gap.
-bool reshape(StridedView& view, const core::SymShape& to) {
-  if (!core::is_static(view.shape) || !core::is_static(to)) return false;
-  std::vector<int64_t> strides(to.size(), 0);
-  size_t from_axis = 0;
-  size_t to_axis = 0;
-  while (from_axis < view.shape.size() || to_axis < to.size()) {
-    // The shortest runs of axes on both sides with equal element counts.
-    int64_t from_count = 1;
-    int64_t to_count = 1;
-    const size_t from_begin = from_axis;
-    const size_t to_begin = to_axis;
-    do {
-      if (from_count <= to_count && from_axis < view.shape.size()) {
-        from_count *= view.shape[from_axis++].value();
-      } else if (to_axis < to.size()) {
-        to_count *= to[to_axis++].value();
-      } else if (from_axis < view.shape.size()) {
-        from_count *= view.shape[from_axis++].value();
-      } else {
-        return false;
-      }
-    } while (from_count != to_count);
-    if (from_count == 0) return false;
-    int64_t step = 0;
-    int64_t expected = -1;
-    for (size_t i = from_axis; i-- > from_begin;) {
-      const int64_t size = view.shape[i].value();
-      if (size == 1) continue;
-      if (expected >= 0 && view.strides[i] != expected) return false;
-      if (expected < 0) step = view.strides[i];
-      expected = view.strides[i] * size;
-    }
-    for (size_t i = to_axis; i-- > to_begin;) {
-      strides[i] = step;
-      step *= to[i].value();
-    }
-  }
-  view.shape = to;
-  view.strides = std::move(strides);
-  return true;
-}
-
 bool transpose(StridedView& view, const Node& node) {
   std::vector<int64_t> perm(view.shape.size());
   std::iota(perm.rbegin(), perm.rend(), 0);
@@ -118,6 +75,48 @@ bool slice(const Matcher& m, StridedView& view, const Node& node) {
 
 }  // namespace
 
+bool reshape_view(StridedView& view, const core::SymShape& to) {
+  if (!core::is_static(view.shape) || !core::is_static(to)) return false;
+  std::vector<int64_t> strides(to.size(), 0);
+  size_t from_axis = 0;
+  size_t to_axis = 0;
+  while (from_axis < view.shape.size() || to_axis < to.size()) {
+    // The shortest runs of axes on both sides with equal element counts.
+    int64_t from_count = 1;
+    int64_t to_count = 1;
+    const size_t from_begin = from_axis;
+    const size_t to_begin = to_axis;
+    do {
+      if (from_count <= to_count && from_axis < view.shape.size()) {
+        from_count *= view.shape[from_axis++].value();
+      } else if (to_axis < to.size()) {
+        to_count *= to[to_axis++].value();
+      } else if (from_axis < view.shape.size()) {
+        from_count *= view.shape[from_axis++].value();
+      } else {
+        return false;
+      }
+    } while (from_count != to_count);
+    if (from_count == 0) return false;
+    int64_t step = 0;
+    int64_t expected = -1;
+    for (size_t i = from_axis; i-- > from_begin;) {
+      const int64_t size = view.shape[i].value();
+      if (size == 1) continue;
+      if (expected >= 0 && view.strides[i] != expected) return false;
+      if (expected < 0) step = view.strides[i];
+      expected = view.strides[i] * size;
+    }
+    for (size_t i = to_axis; i-- > to_begin;) {
+      strides[i] = step;
+      step *= to[i].value();
+    }
+  }
+  view.shape = to;
+  view.strides = std::move(strides);
+  return true;
+}
+
 StridedView strided_view(const Matcher& m, ValueId value) {
   const Node* node = m.producer(value);
   const bool moves = node != nullptr && (node->is("View", "vulcap") || node->is("Transpose") ||
@@ -125,7 +124,7 @@ StridedView strided_view(const Matcher& m, ValueId value) {
   if (!moves || m.value(value).capacity > 0) return own_memory(m, value);
   StridedView view = strided_view(m, node->inputs[0]);
   bool ok = view.known;
-  if (ok && node->is("View", "vulcap")) ok = reshape(view, m.shape(value));
+  if (ok && node->is("View", "vulcap")) ok = reshape_view(view, m.shape(value));
   if (ok && node->is("Transpose")) ok = transpose(view, *node);
   if (ok && node->is("Split")) ok = split(m, view, *node, value);
   if (ok && node->is("Slice")) ok = slice(m, view, *node);
