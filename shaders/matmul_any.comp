@@ -1,13 +1,10 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 // Products of the types that models seldom multiply: one output an invocation. Integers wrap.
-//! S = i32 i64
+//! S = f64 i32 i64
 #include "shaders/lib/storage.glsl"
 #include "shaders/abi.h"
 #include "shaders/lib/flat.glsl"
-#ifndef STORE
-#define STORE double
-#endif
 
 layout(constant_id = 0) const uint kFlags = 0;
 layout(push_constant) uniform Push { MatmulParams p; };

@@ -221,12 +221,18 @@ void choose_matmul_vector(Chooser& c, const abi::MatmulParams& p) {
   c.dispatch().groups = {divide_up(p.n, columns), p.m == 0 ? 0u : 1u, p.batch};
 }
 
-// What models seldom multiply: integers of 32 and 64 bits, whose signs make no difference.
+// What models seldom multiply: f64, and integers of 32 and 64 bits, whose signs make no difference.
+std::string plain_matmul(DType dtype) {
+  if (dtype == DType::kF64) return "matmul_any.S_f64";
+  if (dtype == DType::kI64 || dtype == DType::kU64) return "matmul_any.S_i64";
+  return dtype == DType::kI32 || dtype == DType::kU32 ? "matmul_any.S_i32" : "";
+}
+
 bool choose_plain_matmul(Chooser& c, const abi::MatmulParams& p) {
   const auto [dtype, second] = c.call.variant;
-  const bool wide = dtype == DType::kI64 || dtype == DType::kU64;
-  if (dtype != second || (!wide && dtype != DType::kI32 && dtype != DType::kU32)) return false;
-  if (p.alpha != 1 || p.act != abi::kActNone || !c.module(wide ? "matmul_any.S_i64" : "matmul_any.S_i32")) return false;
+  const std::string module = plain_matmul(dtype);
+  const bool scaled = p.alpha != 1 && dtype != DType::kF64;
+  if (module.empty() || dtype != second || scaled || p.act != abi::kActNone || !c.module(module)) return false;
   c.constant(0, p.flags);
   c.flat(uint64_t(p.batch) * p.m * p.n);
   c.loop_rounds(p.k);

@@ -134,6 +134,7 @@ constexpr const char* kRows[] = {
     "matmul m=1 n=4099 k=64 {transb;bias}",
     "matmul {m=0;n=0;k=0;batch=0} bias",
     "matmul m={1;7} n=5 k={0;9} batch=2 {transb;share_b} low=-9 high=9 storage={i32;i64}",
+    "matmul m=3 n=5 k=9 {transb bias;rowbias residual} alpha=0.5 storage=f64",
     "matmul m=2 n=3 k=0 residual act=sigmoid",
     // softmax, layer_norm, reduce
     "softmax rows={1;7} cols={1;5;16;17;197;1031} storage={f32;f16} low=-9 high=9",

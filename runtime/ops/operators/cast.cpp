@@ -43,11 +43,10 @@ void infer_cast(InferContext& c) {
   c.set(0, to, c.shape(0), cast_fact(c, to));
 }
 
-void infer_cast_like(InferContext& c) {
-  if (core::dtype_bits(c.dtype(1)) == 0 || core::dtype_bits(c.dtype(0)) == 0)
-    c.fail("cannot cast ONNX type " + std::to_string(int(c.dtype(0))) + " to " +
-           std::to_string(int(c.dtype(1))));
-  c.set(0, c.dtype(1), c.shape(0), cast_fact(c, c.dtype(1)));
+void expand_cast_like(ExpandContext& c) {
+  Attributes attributes = c.attributes();
+  attributes.set("to", int64_t(c.dtype(1)));
+  c.result(0, c.add("Cast", {c.operand(0)}, std::move(attributes)));
 }
 
 uint32_t cast_flags(LowerContext& c) {
@@ -79,7 +78,7 @@ void lower_bit_cast(LowerContext& c) { c.alias(c.out(0), c.in(0)); }
 
 void register_cast(OpRegistry& registry) {
   registry.add({"Cast", "", infer_cast, lower_cast});
-  registry.add({"CastLike", "", infer_cast_like, lower_cast});
+  registry.add_composite("CastLike", "", expand_cast_like);
   registry.add({"BitCast", "", infer_bit_cast, lower_bit_cast});
 }
 
