@@ -66,7 +66,8 @@ void compare(const core::Tensor& got, const core::Tensor& want, double allowed, 
     low = std::min(low, value);
     high = std::max(high, value);
   }
-  row.max_rel = row.max_abs / std::max(high - low, kSmallestRange);
+  const double range = high > low ? high - low : std::abs(high);  // of one number: its magnitude
+  row.max_rel = row.max_abs / std::max(range, kSmallestRange);
   row.pass = exact ? row.max_abs == 0 : row.max_rel <= allowed;
 }
 

@@ -74,6 +74,17 @@ struct Chooser {
   }
 };
 
+// Whether pairs of elements can be read from the start of every binding.
+inline bool aligned_bindings(const ops::KernelCall& call) {
+  return std::all_of(call.bindings.begin(), call.bindings.end(),
+                     [](const ops::Binding& b) { return b.offset % 8 == 0; });
+}
+
+// Kernels of attention.
+void choose_attention(Chooser& c);
+void choose_kv_update(Chooser& c);
+void choose_linear_attention(Chooser& c);
+void choose_rotary(Chooser& c);
 // Kernels that move elements by index, pick or accumulate them.
 void choose_gather_nd(Chooser& c);
 void choose_scatter_nd(Chooser& c);
