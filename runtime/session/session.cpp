@@ -47,7 +47,7 @@ Session::Session(Device& device, graph::Graph graph, passes::PassOptions options
     : device_(device), graph_(std::move(graph)), options_(std::move(options)) {}
 
 std::map<std::string, passes::InputSpec> Session::specs_of(const NamedTensors& inputs,
-                                                           std::string& key) const {
+                                                           std::string& key) {
   std::map<std::string, passes::InputSpec> specs;
   const auto add = [&](const std::string& name, core::DType dtype, const Tensor& tensor) {
     if (tensor.dtype() != dtype) {
@@ -59,7 +59,7 @@ std::map<std::string, passes::InputSpec> Session::specs_of(const NamedTensors& i
     key += core::shape_text(tensor.shape());
   };
   for (graph::ValueId input : graph_.inputs) {
-    const graph::Value& value = graph_.value(input);
+    graph::Value& value = graph_.value(input);
     if (value.is_sequence) {
       for (size_t i = 0; inputs.count(passes::element_name(value.name, i)); ++i) {
         const std::string name = passes::element_name(value.name, i);
@@ -70,6 +70,8 @@ std::map<std::string, passes::InputSpec> Session::specs_of(const NamedTensors& i
     }
     const auto given = inputs.find(value.name);
     if (given == inputs.end()) throw Error(ErrorCode::kInvalidModel, "input '" + value.name + "' is missing");
+    // Bodies of loops need not declare their inputs: the first values given decide.
+    if (value.dtype == core::DType::kUndefined) value.dtype = given->second.dtype();
     add(value.name, value.dtype, given->second);
   }
   return specs;

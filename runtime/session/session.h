@@ -40,7 +40,7 @@ class Session {
     const graph::Node* control = nullptr;
   };
 
-  std::map<std::string, passes::InputSpec> specs_of(const NamedTensors& inputs, std::string& key) const;
+  std::map<std::string, passes::InputSpec> specs_of(const NamedTensors& inputs, std::string& key);
   Stage make_stage(const std::map<std::string, passes::InputSpec>& specs, const passes::KnownValues& known);
   // Answers what `stage` asks: adds the answer to `known`, to `inputs` where programs read it, and to the key.
   void answer(Stage& stage, NamedTensors& inputs, passes::KnownValues& known, std::string& key);

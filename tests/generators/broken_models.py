@@ -65,7 +65,7 @@ def main(out):
     encoder(out / "encoder_absolute.onnx", external("w", [WIDTH, WIDTH], "/etc/passwd"))
     encoder(out / "encoder_unsupported.onnx", weight,
             [helper.make_node("Twist", ["y"], ["t"], "twist_node", domain="com.acme"),
-             helper.make_node("Hardmax", ["t"], ["u"], "first_hardmax"),
+             helper.make_node("RandomNormalLike", ["t"], ["u"], "first_random"),
              helper.make_node("Twine", ["u"], ["v"], "twine_node", domain="com.acme")], "v", ["com.acme"])
     ids = ("input_ids", INT64, ["batch", "length"])
     states = ("encoder_hidden_states", FLOAT, ["batch", "positions", WIDTH])
