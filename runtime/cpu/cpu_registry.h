@@ -36,6 +36,11 @@ struct CpuKernel {
   size_t (*scratch_bytes)(const ops::KernelCall&, size_t threads) = nullptr;
 };
 
+// Packed elements of 4 or 2 bits are left to the references.
+inline bool has_whole_bytes(const ops::KernelCall& call) {
+  return core::dtype_bits(call.variant.storage) >= 8;
+}
+
 class CpuRegistry {
  public:
   void add(std::string_view kernel, CpuKernel fast) { entries_.push_back({kernel, fast}); }

@@ -88,6 +88,6 @@ void run_copy(const CpuArgs& args) {
 
 }  // namespace
 
-void cpu_kernel_copy(CpuRegistry& registry) { registry.add("copy", {run_copy, nullptr, nullptr}); }
+void cpu_kernel_copy(CpuRegistry& registry) { registry.add("copy", {run_copy, has_whole_bytes, nullptr}); }
 
 }  // namespace vulcap::cpu

@@ -174,8 +174,6 @@ void run_reference_in_parallel(const CpuArgs& args) {
   });
 }
 
-bool has_whole_bytes(const ops::KernelCall& call) { return core::dtype_bits(call.variant.storage) >= 8; }
-
 }  // namespace
 
 void cpu_kernel_unary(CpuRegistry& registry) {

@@ -44,6 +44,6 @@ void run_where(const CpuArgs& args) {
 
 }  // namespace
 
-void cpu_kernel_where(CpuRegistry& registry) { registry.add("where", {run_where, nullptr, nullptr}); }
+void cpu_kernel_where(CpuRegistry& registry) { registry.add("where", {run_where, has_whole_bytes, nullptr}); }
 
 }  // namespace vulcap::cpu

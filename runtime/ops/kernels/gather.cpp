@@ -6,6 +6,7 @@ namespace {
 
 void gather_reference(const KernelArgs& args) {
   const auto& p = args.call.params_as<abi::GatherParams>();
+  const size_t bits = core::dtype_bits(args.call.variant.storage);
   const size_t row_bytes = core::dtype_bytes(args.call.variant.storage, p.inner);
   const size_t held = p.row_end - p.row_begin;
   const size_t rows = p.n == 0 ? 0 : p.n / p.inner;
@@ -20,7 +21,14 @@ void gather_reference(const KernelArgs& args) {
     if (index < 0) index += p.axis_size;
     if (index < p.row_begin || index >= p.row_end) continue;
     const size_t source = row / p.indices * held + size_t(index) - p.row_begin;
-    std::memcpy(args.buffers[2] + row * row_bytes, args.buffers[0] + source * row_bytes, row_bytes);
+    if (bits >= 8) {
+      std::memcpy(args.buffers[2] + row * row_bytes, args.buffers[0] + source * row_bytes, row_bytes);
+      continue;
+    }
+    for (size_t i = 0; i < p.inner; ++i) {
+      core::store_packed(args.buffers[2], bits, row * p.inner + i,
+                         core::load_packed(args.buffers[0], bits, source * p.inner + i));
+    }
   }
 }
 
