@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <span>
 
 #include "runtime/vulkan/chooser.h"
@@ -83,21 +84,42 @@ void choose_fill(Chooser& c) {
   if (c.module_by_bytes()) c.flat(c.call.params_as<abi::FillParams>().n);
 }
 
+// In the order of the constants in lib/small.glsl.
+constexpr DType kSmallFormats[] = {DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2, DType::kF8E5M2FNUZ,
+                                   DType::kF4E2M1,   DType::kF8E8M0,     DType::kU4,     DType::kI4,
+                                   DType::kU2,       DType::kI2};
+
+std::optional<uint32_t> small_format(DType dtype) {
+  const auto* found = std::find(std::begin(kSmallFormats), std::end(kSmallFormats), dtype);
+  return found == std::end(kSmallFormats) ? std::nullopt
+                                          : std::optional<uint32_t>(uint32_t(found - kSmallFormats));
+}
+
+void choose_cast_to_small(Chooser& c, uint32_t format) {
+  const auto& p = c.call.params_as<abi::CastParams>();
+  if (!c.module("cast_to_small.S_" + std::string(tag(c.call.variant.storage)))) return;
+  c.constant(0, p.flags);
+  c.constant(1, format);
+  c.flat(core::dtype_bytes(c.call.variant.second, p.n));
+}
+
 void choose_cast(Chooser& c) {
-  // In the order of the constants in cast.comp.
+  const auto [from, to] = c.call.variant;
+  if (const auto format = small_format(to)) return choose_cast_to_small(c, *format);
+  // In the order of the constants in lib/cast.glsl.
   constexpr DType kDestinations[] = {DType::kF32,  DType::kF16, DType::kI32, DType::kI64,
                                      DType::kBool, DType::kU8,  DType::kI8,  DType::kI16,
                                      DType::kU16,  DType::kU32, DType::kU64, DType::kBF16};
-  const bool to_double = c.call.variant.second == DType::kF64;
-  const auto* to = std::find(std::begin(kDestinations), std::end(kDestinations), c.call.variant.second);
-  if (to == std::end(kDestinations) && !to_double) {
-    c.choice.refusal =
-        "no shader variant that casts to " + std::string(core::dtype_name(c.call.variant.second));
+  const auto* found = std::find(std::begin(kDestinations), std::end(kDestinations), to);
+  const auto small = small_format(from);
+  const std::string variant = to == DType::kF64 ? "cast.D_f64.S_" : "cast.D_common.S_";
+  if (found == std::end(kDestinations) && (to != DType::kF64 || small)) {
+    c.choice.refusal = "no shader variant that casts to " + std::string(core::dtype_name(to));
     return;
   }
-  const std::string from(tag(c.call.variant.storage));
-  if (!c.module((to_double ? "cast.D_f64.S_" : "cast.D_common.S_") + from)) return;
-  if (!to_double) c.constant(0, uint32_t(to - kDestinations));
+  if (!c.module(small ? "cast_from_small" : variant + std::string(tag(from)))) return;
+  if (to != DType::kF64) c.constant(0, uint32_t(found - kDestinations));
+  if (small) c.constant(1, *small);
   c.flat(c.call.params_as<abi::CastParams>().n);
 }
 

@@ -204,6 +204,7 @@ void build_fill(Row& row, Builder& builder) {
 void build_cast(Row& row, Builder& builder) {
   abi::CastParams p{};
   p.n = uint32_t(row.integer("n", 1031));
+  p.flags = uint32_t(row.integer("flags", 0));
   builder.input(builder.storage(), p.n);
   builder.output(builder.second(), p.n);
   builder.test().tolerance = 0;

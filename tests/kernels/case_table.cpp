@@ -111,6 +111,17 @@ constexpr const char* kRows[] = {
     "cast storage={f32;f64;bf16} second={bf16;f32;i8;i16;i32;i64;u8;u16;u32;u64;bool} special n=517",
     "cast storage={i64;u64} second={f32;i32;u64;i64;u8;i16} special n=517",
     "cast storage=i64 second={f32;i32;bool} n=40001 low=-9 high=9",
+    "cast storage={f32;f16;bf16;i8;i16;i32;i64;u8;u16;u32;u64} "
+    "second={f8e4m3fn;f8e4m3fnuz;f8e5m2;f8e5m2fnuz;f8e8m0;f4e2m1;u4;i4;u2;i2} low=-9 high=9 n=68",
+    "cast storage={f32;f16} second={f8e4m3fn;f8e4m3fnuz;f8e5m2;f8e5m2fnuz;f4e2m1} low=-600 high=600 "
+    "flags={0;1} n=1032",
+    "cast storage=f32 second={f8e4m3fn;f8e5m2fnuz} low=-0.01 high=0.01 n=1032",
+    "cast storage=f32 second={f8e5m2;f8e4m3fn;f8e5m2fnuz;f8e8m0;f4e2m1;u4;i4;u2;i2} special flags={0;1} "
+    "n=516",
+    "cast storage=f32 second=f8e8m0 low=0 high=9 flags={0;1;2;4;5} n=516",
+    "cast storage={f8e4m3fn;f8e4m3fnuz;f8e5m2;f8e5m2fnuz;f8e8m0;f4e2m1;u4;i4;u2;i2} "
+    "second={f32;f16;bf16;i8;u8;i32;bool} low=-9 high=9 n=67",
+    "cast storage={f8e4m3fn;f8e4m3fnuz;f8e5m2;f8e5m2fnuz} second={f32;f16} special n=517",
     "cast storage=f32 second=f16 low=-1e-5 high=1e-5",
     "cast storage=f32 second=f16 low=-70000 high=70000 n={1;40001}",
     // matmul: shapes of the models, awkward primes, epilogues, layouts, batches
