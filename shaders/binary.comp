@@ -16,11 +16,7 @@ BUFFER(2, STORE, target);
 #include "shaders/lib/integer.glsl"
 #define PICK(real, whole) whole
 #else
-#if defined(S_f64)
-#include "shaders/lib/double.glsl"
-#else
-#include "shaders/lib/math.glsl"
-#endif
+#include "shaders/lib/real.glsl"
 #define PICK(real, whole) real
 #endif
 

@@ -1,6 +1,6 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
-//! S = f32 f16 bf16 i8 i16 i32 i64 u8 u16 u32 u64
+//! S = f32 f16 bf16 f64 i8 i16 i32 i64 u8 u16 u32 u64
 #include "shaders/lib/storage.glsl"
 #include "shaders/abi.h"
 #include "shaders/lib/flat.glsl"
@@ -16,7 +16,7 @@ BUFFER(1, STORE, target);
   case index:                                   \
     return expression;
 #else
-#include "shaders/lib/math.glsl"
+#include "shaders/lib/real.glsl"
 // The rows of elementwise.def mean functions that keep NaN.
 #define min(a, b) vc_min(a, b)
 #define max(a, b) vc_max(a, b)

@@ -31,7 +31,15 @@ constexpr const char* kRows[] = {
     "unary op={Identity;Neg;Abs;Relu;Sign;BitwiseNot} low=-99 high=99 "
     "storage={i8;i16;i32;i64;u8;u16;u32;u64}",
     "unary op={Neg;Abs;Relu;Sign;BitwiseNot} special n=67 storage={i32;i64;u64}",
-    "unary op={Neg;Abs;Exp;Relu;Tanh} storage=f64",
+    "unary "
+    "op={Identity;Neg;Abs;Exp;Erf;Tanh;Sigmoid;Relu;Gelu;GeluTanh;QuickGelu;Silu;Floor;Ceil;Sin;Cos;Sign;"
+    "Clip;"
+    "LeakyRelu;Softplus;HardSigmoid;HardSwish;Round;Elu;Atan;Asinh;Cosh;Sinh;Celu;Selu;ThresholdedRelu;"
+    "Shrink;Mish;"
+    "Softsign} low=-7 high=7 storage=f64 tolerance=1e-9",
+    "unary op={Acos;Asin;Atanh;Sinh;Tan} low=-0.999 high=0.999 storage=f64 tolerance=1e-9",
+    "unary op={Acosh;Log;Sqrt;Reciprocal;Sin;Cos} low=1 high=5000 storage=f64 tolerance=1e-9",
+    "unary op={Exp;Log;Sqrt;Relu;Erf;Atan;Sign} special n=257 storage=f64",
     "unary op=Shrink low=-9 high=9 storage=i32",
     // binary: operators, broadcasts, integers that overflow or divide by zero
     "binary op={Add;Sub;Mul;Div;Min;Max} shape={13;2,3,5;1,197,768} storage={f32;f16}",
