@@ -6,11 +6,6 @@
 #include "shaders/lib/flat.glsl"
 #if defined(S_f64)
 #include "shaders/lib/double.glsl"
-#define EXP vc_exp
-#define LOG(x) ((x) >= 0.0 ? vc_log(x) : vc_not_a_number())
-#else
-#define EXP exp
-#define LOG log
 #endif
 
 // One invocation an output, in the elements' own arithmetic: for types that subgroups do not add up.
@@ -32,7 +27,7 @@ ARITH combine(ARITH sum, ARITH x, ARITH largest) {
     case kReduceMin:
       return isnan(sum) || sum < x ? sum : x;
     case kReduceLogSumExp:
-      return sum + EXP(x - largest);
+      return sum + exp(x - largest);
 #endif
     case kReduceProd:
       return sum * x;
@@ -56,9 +51,9 @@ ARITH finish(ARITH sum, ARITH largest) {
     case kReduceL2:
       return sqrt(sum);
     case kReduceLogSum:
-      return LOG(sum);
+      return log(sum);
     case kReduceLogSumExp:
-      return LOG(sum) + largest;
+      return log(sum) + largest;
 #endif
     default:
       return sum;
