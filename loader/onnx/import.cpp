@@ -290,9 +290,19 @@ class GraphImporter {
   std::vector<std::string> captured_;
 };
 
+// Whether earlier opsets mean by every node what the oldest one does.
+bool unchanged_since_opset_1(const GraphDef& graph) {
+  constexpr std::string_view kNames[] = {"Constant", "Gather",   "Identity", "MatMul",   "Not",
+                                         "Shape",    "Softplus", "Softsign", "Transpose"};
+  return std::all_of(graph.nodes.begin(), graph.nodes.end(), [&](const NodeDef& node) {
+    return std::find(std::begin(kNames), std::end(kNames), node.op_type) != std::end(kNames);
+  });
+}
+
 void check_opset(const ModelDef& model) {
   const auto opset = model.opsets.find("");
   if (opset == model.opsets.end()) return;
+  if (opset->second >= 1 && opset->second < kOldestOpset && unchanged_since_opset_1(model.graph)) return;
   if (opset->second < kOldestOpset || opset->second > kNewestOpset) {
     throw Error(ErrorCode::kInvalidModel, "opset " + std::to_string(opset->second) + " is outside " +
                                               std::to_string(kOldestOpset) + " to " +
