@@ -1,16 +1,25 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
+//! F = real integer
 #define ANY_STORAGE
 #include "shaders/lib/storage.glsl"
 #include "shaders/abi.h"
 #include "shaders/lib/flat.glsl"
 #include "shaders/lib/small.glsl"
 
+#if defined(F_integer)
+#define INTEGER_ARITH
+#define ARITH int
+#else
 #define ARITH float
+#endif
 layout(push_constant) uniform Push { CastParams p; };
 READONLY(0, uint8_t, source);
 #include "shaders/lib/cast.glsl"
 
+#if defined(F_integer)
+int decode(uint bits) { return int(bits) - (kSignedInteger && (bits & kSign) != 0u ? int(kMask) + 1 : 0); }
+#else
 float power_of_two(uint bits) { return uintBitsToFloat(bits == 255u ? 0x7fc00000u : bits == 0u ? 0x400000u : bits << 23); }
 
 float real(uint bits) {
@@ -24,11 +33,8 @@ float real(uint bits) {
   return (bits & kSign) != 0u ? -value : value;
 }
 
-float decode(uint bits) {
-  if (kSignedInteger) return float(int(bits) - ((bits & kSign) != 0u ? int(kMask) + 1 : 0));
-  if (kPackedInteger) return float(bits);
-  return kFormat == kF8E8M0 ? power_of_two(bits) : real(bits);
-}
+float decode(uint bits) { return kFormat == kF8E8M0 ? power_of_two(bits) : real(bits); }
+#endif
 
 void main() {
   uint i = flat_index();

@@ -117,7 +117,9 @@ void choose_cast(Chooser& c) {
     c.choice.refusal = "no shader variant that casts to " + std::string(core::dtype_name(to));
     return;
   }
-  if (!c.module(small ? "cast_from_small" : variant + std::string(tag(from)))) return;
+  const std::string from_small =
+      core::dtype_is_float(from) ? "cast_from_small.F_real" : "cast_from_small.F_integer";
+  if (!c.module(small ? from_small : variant + std::string(tag(from)))) return;
   if (to != DType::kF64) c.constant(0, uint32_t(found - kDestinations));
   if (small) c.constant(1, *small);
   c.flat(c.call.params_as<abi::CastParams>().n);
