@@ -67,6 +67,13 @@ bool also_standard(std::string_view op) {
   return std::find(std::begin(kNames), std::end(kNames), op) != std::end(kNames);
 }
 
+// Every operand has a batch axis, and one list of directions serves the scanned inputs.
+void scan_8_to_9(Node& node) {
+  node.attributes.set("batched", int64_t(1));
+  if (node.attributes.has("directions"))
+    node.attributes.set("scan_input_directions", node.attributes.integers("directions"));
+}
+
 bool is_reduction(const Node& node) { return node.domain.empty() && node.op.starts_with("Reduce"); }
 
 }  // namespace
@@ -87,6 +94,7 @@ void modernise(Node& node, int64_t opset, const AddConstant& constant) {
   if (opset < 10 && node.op == "TopK") top_k_1_to_10(node, constant);
   if (opset < 16 && node.op == "RoiAlign")
     node.attributes.set("coordinate_transformation_mode", "output_half_pixel");
+  if (opset < 9 && node.op == "Scan") scan_8_to_9(node);
   if (node.op == "Scatter") node.op = "ScatterElements";
   if (opset < 11 && node.op == "Clip") clip_6_to_11(node, constant);
   if (opset < 13 && (node.op == "Softmax" || node.op == "LogSoftmax" || node.op == "Hardmax"))

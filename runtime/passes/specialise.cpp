@@ -57,6 +57,7 @@ Value bound_input(const Value& declared, const InputSpec& spec) {
 struct Question {
   std::vector<ValueId> values;
   const Node* control = nullptr;
+  std::vector<Stage::Operand> operands;
 };
 
 class Specialiser {
@@ -169,30 +170,46 @@ class Specialiser {
   // The value as a constant; asks for it when the answer is not there yet.
   ValueId answer_for(ValueId id) {
     if (next_question_ == known_->size()) throw Question{{id}};
-    const ValueId constant = out_.add_constant(out_.value(id).name, known_->at(next_question_++).at(0));
+    const ValueId constant = out_.add_constant(out_.value(id).name, known_->at(next_question_++).at(0).tensors.at(0));
     answered_[id] = constant;
     return constant;
+  }
+
+  Question ask_operands(const Node& node, const std::vector<ValueId>& map) const {
+    Question question{{}, &node, {}};
+    for (ValueId in : node.inputs) {
+      const ValueId value = mapped(map, in);
+      const bool is_sequence = value != kNoValue && sequences_.holds(value);
+      Sequences::List list;
+      if (value != kNoValue) list = is_sequence ? sequences_.list(value) : Sequences::List{value};
+      question.values.insert(question.values.end(), list.begin(), list.end());
+      question.operands.push_back({is_sequence, list.size()});
+    }
+    return question;
+  }
+
+  ValueId add_known_input(const std::string& name, const Tensor& tensor) {
+    Value value;
+    value.name = name;
+    value.dtype = tensor.dtype();
+    value.shape = SymShape(tensor.shape().begin(), tensor.shape().end());
+    out_.inputs.push_back(out_.add_value(std::move(value)));
+    return out_.inputs.back();
   }
 
   void take_control_outputs(const Node& node, std::vector<ValueId>& map) {
     if (known_ == nullptr)
       throw Error(ErrorCode::kInvalidModel, "node '" + node.name + "' (" + node.op + ") is not supported here");
-    if (next_question_ == known_->size()) {
-      Question question{{}, &node};
-      for (ValueId in : node.inputs) {
-        if (in != kNoValue) question.values.push_back(mapped(map, in));
-      }
-      throw question;
-    }
+    if (next_question_ == known_->size()) throw ask_operands(node, map);
     const auto& outputs = known_->at(next_question_);
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       if (node.outputs[i] == kNoValue) continue;
-      Value value;
-      value.name = known_input(next_question_, i);
-      value.dtype = outputs.at(i).dtype();
-      value.shape = SymShape(outputs[i].shape().begin(), outputs[i].shape().end());
-      map[size_t(node.outputs[i])] = out_.add_value(std::move(value));
-      out_.inputs.push_back(map[size_t(node.outputs[i])]);
+      const std::string name = known_input(next_question_, i);
+      Sequences::List list;
+      for (const Tensor& tensor : outputs.at(i).tensors)
+        list.push_back(
+            add_known_input(outputs[i].is_sequence ? element_name(name, list.size()) : name, tensor));
+      map[size_t(node.outputs[i])] = outputs[i].is_sequence ? sequences_.make(name, list) : list.at(0);
     }
     ++next_question_;
   }
@@ -337,6 +354,7 @@ Stage specialise_in_stages(const Graph& graph, const std::map<std::string, Input
   } catch (const Question& question) {
     stage.complete = false;
     stage.control = question.control;
+    stage.operands = question.operands;
     for (size_t i = 0; i < question.values.size(); ++i)
       specialiser.add_output(question.values[i], "$needed/" + std::to_string(i));
   }

@@ -26,21 +26,36 @@ graph::Graph specialise(const graph::Graph& graph, const std::map<std::string, I
 // Control flow and sequences have no shape rule of their own: specialise() replaces them.
 bool is_resolved_by_specialise(const graph::Node& node);
 
+// A tensor, or the elements of a sequence; an absent operand is neither.
+struct KnownValue {
+  bool is_sequence = false;
+  std::vector<core::Tensor> tensors;
+
+  bool is_tensor() const { return !is_sequence && tensors.size() == 1; }
+};
+
 // What runs gave so far, in the order in which specialise_in_stages asked.
-using KnownValues = std::vector<std::vector<core::Tensor>>;
+using KnownValues = std::vector<std::vector<KnownValue>>;
 
 // The whole graph, or the part that must run first because sizes depend on its results.
 struct Stage {
   graph::Graph graph;  // not complete: its outputs are the values asked for
   bool complete = true;
-  // Loop or Scan whose present operands were asked for, in their order; the answer to give are the node's
-  // outputs. Points into the graph that was specialised. nullptr: the answer are the values themselves.
+  // Loop or Scan whose operands were asked for; the answer to give are the node's outputs. Points into the graph
+  // that was specialised. nullptr: the answer is the one value itself.
   const graph::Node* control = nullptr;
+  // One an operand of `control`: how many outputs of the graph it takes (none when it is absent), and whether
+  // they are the elements of a sequence.
+  struct Operand {
+    bool is_sequence = false;
+    size_t values = 0;
+  };
+  std::vector<Operand> operands;
 };
 
 // As specialise(), but where a size, a condition or a loop depends on data, the graph ends there. Whoever runs
 // it appends the answer to `known` and asks again. Answers to a Loop or Scan become inputs named
-// known_input(question, output).
+// known_input(question, output), those that are sequences an input an element.
 Stage specialise_in_stages(const graph::Graph& graph, const std::map<std::string, InputSpec>& inputs,
                            const KnownValues& known);
 std::string known_input(size_t question, size_t output);

@@ -83,6 +83,7 @@ Session::Stage Session::make_stage(const std::map<std::string, passes::InputSpec
   Stage stage;
   stage.complete = made.complete;
   stage.control = made.control;
+  stage.operands = made.operands;
   if (!made.complete) {
     drop_unread_inputs(made.graph);
     stage.needed = repeated_inputs(made.graph);
@@ -128,28 +129,38 @@ void Session::answer(Stage& stage, NamedTensors& inputs, passes::KnownValues& kn
   std::vector<Tensor> values;
   for (const std::string& name : stage.needed)
     values.push_back(stage.program ? stage.program->read(name) : inputs.at(name));
-  if (stage.control != nullptr) {
-    values = run_control(*stage.control, values);
-    for (size_t i = 0; i < values.size(); ++i) {
-      inputs[passes::known_input(known.size(), i)] = values[i];
-      key += "|" + core::shape_text(values[i].shape());
-    }
-  } else {
-    const auto bytes = values.at(0).bytes();
-    key += "|" + core::shape_text(values[0].shape()) + "=";
-    if (bytes.size() <= kMaxKeyBytes) {
-      key.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    } else {
-      key += "unique " + std::to_string(unique_keys_++);
+  if (stage.control == nullptr) {
+    key += "|" + key_of(values.at(0));
+    known.push_back({passes::KnownValue{false, {values[0]}}});
+    return;
+  }
+  known.push_back(run_control(stage, std::move(values)));
+  for (size_t i = 0; i < known.back().size(); ++i) {
+    const passes::KnownValue& output = known.back()[i];
+    const std::string name = passes::known_input(known.size() - 1, i);
+    key += output.is_sequence ? "|sequence" : "|";
+    for (size_t k = 0; k < output.tensors.size(); ++k) {
+      inputs[output.is_sequence ? passes::element_name(name, k) : name] = output.tensors[k];
+      key += core::shape_text(output.tensors[k].shape());
     }
   }
-  known.push_back(std::move(values));
 }
 
-std::vector<Tensor> Session::run_control(const graph::Node& node, const std::vector<Tensor>& present) {
-  std::vector<Tensor> operands;  // one an input of the node, absent ones undefined
-  size_t next = 0;
-  for (graph::ValueId in : node.inputs) operands.push_back(in == graph::kNoValue ? Tensor() : present.at(next++));
+std::string Session::key_of(const Tensor& value) {
+  const auto bytes = value.bytes();
+  std::string key = core::shape_text(value.shape()) + "=";
+  if (bytes.size() > kMaxKeyBytes) return key + "unique " + std::to_string(unique_keys_++);
+  return key.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+std::vector<passes::KnownValue> Session::run_control(const Stage& stage, std::vector<Tensor> values) {
+  const graph::Node& node = *stage.control;
+  std::vector<passes::KnownValue> operands;
+  auto next = values.begin();
+  for (const passes::Stage::Operand& operand : stage.operands) {
+    operands.push_back({operand.is_sequence, {next, next + int64_t(operand.values)}});
+    next += int64_t(operand.values);
+  }
   try {
     const graph::Attribute* attribute = node.attributes.find("body");
     const auto* body = attribute ? std::get_if<std::shared_ptr<const graph::Graph>>(attribute) : nullptr;

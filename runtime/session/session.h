@@ -38,13 +38,15 @@ class Session {
     bool complete = true;
     std::vector<std::string> needed;  // inputs, or outputs of the program
     const graph::Node* control = nullptr;
+    std::vector<passes::Stage::Operand> operands;
   };
 
   std::map<std::string, passes::InputSpec> specs_of(const NamedTensors& inputs, std::string& key);
   Stage make_stage(const std::map<std::string, passes::InputSpec>& specs, const passes::KnownValues& known);
   // Answers what `stage` asks: adds the answer to `known`, to `inputs` where programs read it, and to the key.
   void answer(Stage& stage, NamedTensors& inputs, passes::KnownValues& known, std::string& key);
-  std::vector<core::Tensor> run_control(const graph::Node& node, const std::vector<core::Tensor>& operands);
+  std::vector<passes::KnownValue> run_control(const Stage& stage, std::vector<core::Tensor> values);
+  std::string key_of(const core::Tensor& value);
   void forget_programs();
 
   Device& device_;
