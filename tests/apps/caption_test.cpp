@@ -50,7 +50,20 @@ TEST(Caption, At99PercentOfOnnxRuntimesFp16CaptionsOnCpu) {
   EXPECT_GE(equal_captions("cpu", "fp16", "captions_ort_fp16.json"), 119u);
 }
 
+TEST(Caption, At98PercentOfOnnxRuntimesDynamicInt8CaptionsOnCpu) {
+  EXPECT_GE(equal_captions("cpu", "q8", "captions_ort_quantized.json"), 118u);
+}
+TEST(Caption, At98PercentOfOnnxRuntimes4BitCaptionsOnCpu) {
+  EXPECT_GE(equal_captions("cpu", "q4", "captions_ort_q4.json"), 118u);
+}
+
 class CaptionVulkan : public VulkanProgramTest {};
+TEST_F(CaptionVulkan, At98PercentOfOnnxRuntimesDynamicInt8Captions) {
+  EXPECT_GE(equal_captions("vulkan", "q8", "captions_ort_quantized.json"), 118u);
+}
+TEST_F(CaptionVulkan, At98PercentOfOnnxRuntimes4BitCaptions) {
+  EXPECT_GE(equal_captions("vulkan", "q4", "captions_ort_q4.json"), 118u);
+}
 TEST_F(CaptionVulkan, All120ReferenceCaptionsInFp32) {
   EXPECT_EQ(equal_captions("vulkan", "fp32", "captions.json"), 120u);
 }
