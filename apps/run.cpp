@@ -30,6 +30,7 @@ struct Options {
   std::optional<uint64_t> seed;
   std::string outputs;
   std::string format = "npy";
+  int rounds = 0;
 };
 
 std::string type_text(const graph::Value& value) {
@@ -124,6 +125,17 @@ void report_host_calls(const session::Session& session) {
     std::fprintf(stderr, "vulcap: fallback to cpu: %s (%d calls)\n", reason.c_str(), calls);
 }
 
+void time_rounds(session::Session& session, const session::NamedTensors& inputs, int rounds) {
+  std::vector<double> times;
+  for (int round = 0; round < rounds; ++round) {
+    const auto begin = Clock::now();
+    session.run(inputs);
+    times.push_back(std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
+  }
+  std::sort(times.begin(), times.end());
+  std::printf("%d runs: median %.3f ms, best %.3f ms\n", rounds, times[times.size() / 2], times.front());
+}
+
 int run(const Options& options) {
   const graph::Graph graph = onnx::load_graph(options.model);
   const session::NamedTensors inputs = all_inputs(graph, options);
@@ -135,6 +147,7 @@ int run(const Options& options) {
     std::fprintf(stderr, "first run: %.1f ms\n",
                  std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
   report_host_calls(session);
+  if (options.rounds > 0) time_rounds(session, inputs, options.rounds);
   for (graph::ValueId id : graph.outputs) print_value(graph.value(id), outputs);
   if (!options.outputs.empty()) loader::write_tensors(options.outputs, options.format, outputs);
   return 0;
@@ -154,6 +167,7 @@ Command add_run(CLI::App& app) {
   command->add_option("--format", options->format, "Of written outputs: npy or pb (TensorProto)")
       ->check(CLI::IsMember({"npy", "pb"}))
       ->capture_default_str();
+  command->add_option("-r,--rounds", options->rounds, "Timed repetitions after the first run");
   command->add_option("--seed", options->seed, "Draw inputs that are not given from this seed");
   command->add_option("--dim", options->dims, "Size of a symbolic dim of drawn inputs, NAME=SIZE")
       ->allow_extra_args(false);
