@@ -126,4 +126,13 @@ Tensor to_half(const Tensor& tensor) {
   return result;
 }
 
+Tensor Tensor::reinterpreted(DType dtype, Shape shape) const {
+  Tensor other = *this;
+  other.dtype_ = dtype;
+  other.shape_ = std::move(shape);
+  other.count_ = element_count(other.shape_);
+  assert(dtype_bytes(dtype, other.count_) == view_.size());
+  return other;
+}
+
 }  // namespace vulcap::core

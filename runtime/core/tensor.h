@@ -59,6 +59,8 @@ class Tensor {
 
   // The same bytes under another shape of equal element count.
   Tensor reshaped(Shape shape) const;
+  // The same bytes read as another dtype; asserts that they fill `shape`.
+  Tensor reinterpreted(DType dtype, Shape shape) const;
 
  private:
   DType dtype_ = DType::kUndefined;

@@ -244,14 +244,32 @@ class CpuExecutable : public plan::Executable {
     return p.batch <= 1 || p.b_batch == 0;
   }
 
+  struct PackedUse {
+    size_t k, n;
+    bool shared, transposed;
+  };
+
+  static PackedUse packed_use(const ops::KernelCall& call, const PackedMatrix& packed) {
+    const std::string_view kernel = ops::kernels()[call.kernel].name;
+    if (kernel == "matmul") {
+      const auto& p = call.params_as<abi::MatmulParams>();
+      return {p.k, p.n, p.batch <= 1 || p.b_batch == 0, (p.flags & abi::kMatmulTransB) != 0};
+    }
+    if (kernel == "matmul_integer") {
+      const auto& p = call.params_as<abi::MatmulIntegerParams>();
+      return {p.k, p.n, p.batch <= 1 || p.b_batch == 0, (p.flags & abi::kIntegerTransB) != 0};
+    }
+    if (kernel != "matmul_quantized") throw internal("a packed weight is bound to another kernel");
+    const auto& p = call.params_as<abi::MatmulQuantizedParams>();
+    return {p.k, p.n, true, packed.source == ops::WeightLayout::kMatmulNK};
+  }
+
   static const PackedMatrix* check_packed(const ops::KernelCall& call, const ops::Binding& binding,
                                           const PackedMatrix& packed) {
-    if (ops::kernels()[call.kernel].name != "matmul")
-      throw internal("a packed weight is bound to another kernel");
-    const auto& p = call.params_as<abi::MatmulParams>();
+    const PackedUse use = packed_use(call, packed);
     const bool transposed = packed.source == ops::WeightLayout::kMatmulNK;
-    if (p.k != packed.k || p.n != packed.n || binding.offset != 0 || (p.batch > 1 && p.b_batch != 0) ||
-        transposed != ((p.flags & abi::kMatmulTransB) != 0) || call.variant.second != packed.dtype) {
+    if (use.k != packed.k || use.n != packed.n || binding.offset != 0 || !use.shared ||
+        transposed != use.transposed || call.variant.second != packed.dtype) {
       throw internal("a packed weight is bound with another shape or dtype");
     }
     return &packed;
@@ -272,14 +290,8 @@ class Backend : public CpuBackend {
   plan::Limits limits() const override { return {}; }
   int threads() const override { return shared_->pool.size(); }
 
-  plan::Support supports(const ops::KernelCall& call) const override {
-    for (const core::DType dtype : {call.variant.storage, call.variant.second}) {
-      if (dtype != core::DType::kUndefined && core::dtype_bits(dtype) < 8) {
-        return {false, "the cpu has no kernel for " + std::string(core::dtype_name(dtype)) + " elements"};
-      }
-    }
-    return {};
-  }
+  // The scalar reference runs what no fast kernel covers.
+  plan::Support supports(const ops::KernelCall&) const override { return {}; }
 
   bool owns(const plan::Buffer& buffer) const override {
     return dynamic_cast<const CpuBuffer*>(&buffer) != nullptr;

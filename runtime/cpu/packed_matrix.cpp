@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <string_view>
 
 #include "runtime/core/mapped_file.h"
 #include "runtime/cpu/parallel.h"
@@ -104,6 +105,20 @@ void pack_straight(const Source& source, const core::Tensor& tensor, PackedMatri
   }
 }
 
+void pack_integers(const Source& source, const core::Tensor& tensor, PackedMatrix& packed, core::ThreadPool& pool) {
+  const size_t panels = (source.n + kPanelWidth - 1) / kPanelWidth;
+  const auto* b = tensor.as<uint8_t>().data() + source.n_begin * (source.transposed ? source.ldb : 1);
+  packed.column_sums.assign(panels * kPanelWidth, 0);
+  parallel_items(pool, size_t(pool.size()), panels, [&](size_t, size_t panel) {
+    const size_t column = panel * kPanelWidth;
+    pack_integer_panel(b, tensor.dtype() == core::DType::kU8, source.ldb, source.transposed, source.k, column,
+                       std::min(kPanelWidth, source.n - column),
+                       reinterpret_cast<int8_t*>(packed.memory.data()) + panel * packed.depth * kPanelWidth,
+                       packed.column_sums.data() + column);
+  });
+  if (tensor.file_backed()) core::MappedFile::release_pages(tensor.bytes());
+}
+
 template <typename T>
 void pack_all(const Source& source, const core::Tensor& tensor, PackedMatrix& packed,
               core::ThreadPool& pool) {
@@ -114,6 +129,10 @@ void pack_all(const Source& source, const core::Tensor& tensor, PackedMatrix& pa
   }
 }
 
+void make_signed(AlignedMemory& memory) {
+  for (size_t i = 0; i < memory.size(); ++i) memory.data()[i] ^= std::byte{0x80};
+}
+
 }  // namespace
 
 bool can_pack(const plan::WeightRequest& request) {
@@ -121,7 +140,11 @@ bool can_pack(const plan::WeightRequest& request) {
   const auto& shape = request.tensor->shape();
   if (request.layout == ops::WeightLayout::kPlain || shape.size() < 2 || request.tensor->size() == 0)
     return false;
-  if (dtype != core::DType::kF32 && dtype != core::DType::kF16) return false;
+  const std::string_view kernel = ops::kernels()[request.kernel].name;
+  const bool real = dtype == core::DType::kF32 || dtype == core::DType::kF16;
+  const bool bytes = dtype == core::DType::kI8 || dtype == core::DType::kU8;
+  if (request.layout == ops::WeightLayout::kBlocks) return false;
+  if (kernel == "matmul_integer" || kernel == "matmul_quantized" ? !bytes : !real) return false;
   return std::all_of(shape.begin(), shape.end() - 2, [](int64_t dim) { return dim == 1; });
 }
 
@@ -133,11 +156,18 @@ std::unique_ptr<PackedMatrix> pack_matrix(const plan::WeightRequest& request, co
   packed->k = source.k;
   packed->n = source.n;
   packed->source = request.layout;
-  packed->memory = AlignedMemory(panels * source.k * kPanelWidth * core::dtype_bytes(packed->dtype, 1));
-  if (packed->dtype == core::DType::kF32) {
+  const bool integers = ops::kernels()[request.kernel].name == "matmul_integer";
+  packed->depth = integers ? (source.k + 3) / 4 * 4 : source.k;
+  packed->memory = AlignedMemory(panels * packed->depth * kPanelWidth * core::dtype_bytes(packed->dtype, 1));
+  if (integers) {
+    pack_integers(source, *request.tensor, *packed, pool);
+  } else if (packed->dtype == core::DType::kF32) {
     pack_all<float>(source, *request.tensor, *packed, pool);
-  } else {
+  } else if (packed->dtype == core::DType::kF16) {
     pack_all<uint16_t>(source, *request.tensor, *packed, pool);
+  } else {
+    pack_all<uint8_t>(source, *request.tensor, *packed, pool);
+    if (packed->dtype == core::DType::kU8) make_signed(packed->memory);
   }
   return packed;
 }
@@ -150,6 +180,28 @@ void pack_panel(const float* b, size_t ldb, bool transposed, size_t k, size_t co
 void pack_panel(const uint16_t* b, size_t ldb, bool transposed, size_t k, size_t column, size_t width,
                 uint16_t* panel) {
   pack_any(b, ldb, transposed, k, column, width, panel);
+}
+
+void pack_integer_panel(const uint8_t* b, bool is_unsigned, size_t ldb, bool transposed, size_t k, size_t column,
+                        size_t width, int8_t* panel, int32_t* sums) {
+  const uint8_t flip = is_unsigned ? 0x80 : 0;
+  const size_t groups = (k + 3) / 4;
+  std::memset(panel, 0, groups * 4 * kPanelWidth);
+  std::fill_n(sums, kPanelWidth, 0);
+  for (size_t group = 0; group < groups; ++group) {
+    const size_t rows = std::min<size_t>(4, k - group * 4);
+    int8_t* to = panel + group * 4 * kPanelWidth;
+    for (size_t row = 0; row < rows; ++row) {
+      const size_t at = group * 4 + row;
+      const uint8_t* from = transposed ? b + column * ldb + at : b + at * ldb + column;
+      const size_t step = transposed ? ldb : 1;
+      for (size_t i = 0; i < width; ++i) {
+        const auto value = int8_t(from[i * step] ^ flip);
+        to[i * 4 + row] = value;
+        sums[i] += value;
+      }
+    }
+  }
 }
 
 }  // namespace vulcap::cpu

@@ -31,6 +31,9 @@ HWY_INLINE VFloat load(const float* from) { return hn::LoadU(kFloats, from); }
 HWY_INLINE VFloat load(const hwy::float16_t* from) {
   return hn::PromoteTo(kFloats, hn::LoadU(Halves(), from));
 }
+HWY_INLINE VFloat load(const int8_t* from) {
+  return hn::ConvertTo(kFloats, hn::PromoteTo(Ints(), hn::LoadU(hn::Rebind<int8_t, Ints>(), from)));
+}
 HWY_INLINE void store(VFloat v, float* to) { hn::StoreU(v, kFloats, to); }
 HWY_INLINE void store(VFloat v, hwy::float16_t* to) {
   if constexpr (kPortable) {

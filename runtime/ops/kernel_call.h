@@ -37,6 +37,7 @@ enum class WeightLayout : uint8_t {
   kPlain,     // row-major as stored
   kMatmulKN,  // matmul B operand stored [k, n]; an executor may pack it
   kMatmulNK,  // matmul B operand stored [n, k]; an executor may pack it
+  kBlocks,    // 4- or 8-bit numbers in blocks along k; an executor may pack it
 };
 
 inline constexpr size_t kMaxParamBytes = 128;

@@ -87,7 +87,15 @@ bool fold_sizes(Graph& graph, const Node& node) {
   return true;
 }
 
+// The weights of quantised models stay as they are stored; products and gathers read them so.
+bool dequantises_weights(const Graph& graph, const Node& node) {
+  if (node.op != "DequantizeLinear") return false;
+  const Value& weights = graph.value(node.inputs[0]);
+  return weights.shape->size() >= 2 && core::dtype_bits(weights.dtype) <= 8;
+}
+
 bool fold_constants(Graph& graph, const Node& node) {
+  if (dequantises_weights(graph, node)) return false;
   size_t in_bytes = 0;
   for (ValueId in : node.inputs) {
     if (in == kNoValue) continue;

@@ -1,4 +1,7 @@
 // Products with a weight matrix take in what follows them: act(alpha * x W + bias) + residual.
+#include <algorithm>
+
+#include "runtime/ops/integer_product.h"
 #include "runtime/passes/pass.h"
 #include "runtime/passes/rewrite.h"
 #include "shaders/abi.h"
@@ -32,13 +35,37 @@ std::optional<Patch> gemm_to_linear(Matcher& m, const Node& node) {
                       m.make("Linear", "vulcap", node.name, node.inputs, std::move(attributes)));
 }
 
+// A product that takes in what follows it, and where among its operands that stands.
+struct Product {
+  std::string_view op, domain;
+  size_t bias, residual;
+};
+
+constexpr Product kProducts[] = {{"Linear", "vulcap", 2, 3},
+                                 {ops::kQuantizedLinear, "vulcap", 4, 5},
+                                 {ops::kIntegerProduct, "vulcap", 5, 6},
+                                 {"MatMulNBits", "com.microsoft", 5, 6},
+                                 {"MatMulBnb4", "com.microsoft", 3, 4}};
+
+const Product* product_of(const Node& node) {
+  for (const Product& product : kProducts) {
+    if (node.is(product.op, product.domain)) return &product;
+  }
+  return nullptr;
+}
+
 bool has_operand(const Node& linear, size_t i) { return linear.input(i) != kNoValue; }
+bool has_bias(const Node& linear) { return has_operand(linear, product_of(linear)->bias); }
 int64_t activation(const Node& linear) { return linear.attributes.integer("act", vulcap::abi::kActNone); }
 
 std::vector<ValueId> operands(const Node& linear) {
   std::vector<ValueId> inputs = linear.inputs;
-  inputs.resize(4, kNoValue);
+  inputs.resize(std::max(inputs.size(), product_of(linear)->residual + 1), kNoValue);
   return inputs;
+}
+
+Node remade(Matcher& m, const Node& linear, const std::vector<ValueId>& inputs, graph::Attributes attributes) {
+  return m.make(linear.op, linear.domain, linear.name, inputs, std::move(attributes));
 }
 
 // Rows do not mix, so leading axes may be regrouped after the product instead of before it.
@@ -57,22 +84,23 @@ std::optional<Patch> view_after(Matcher& m, const Node& node) {
 }
 
 const Node* fusable(const Matcher& m, ValueId value) {
-  const Node* linear = m.producer(value, "Linear", "vulcap");
-  return linear != nullptr && m.single_use(value) && !has_operand(*linear, 3) ? linear : nullptr;
+  const Node* linear = m.producer(value);
+  const Product* product = linear != nullptr ? product_of(*linear) : nullptr;
+  return product != nullptr && m.single_use(value) && !has_operand(*linear, product->residual) ? linear : nullptr;
 }
 
 std::optional<Patch> add_bias(Matcher& m, const Node& node) {
   if (!node.is("Add")) return std::nullopt;
   for (size_t i = 0; i < 2; ++i) {
     const Node* linear = fusable(m, node.inputs[i]);
-    if (linear == nullptr || has_operand(*linear, 2) || activation(*linear) != 0) continue;
+    if (linear == nullptr || has_bias(*linear) || activation(*linear) != 0) continue;
     if (!is_row(m, node.inputs[1 - i], m.shape(node.outputs[0]).back()) ||
         !(m.shape(node.inputs[i]) == m.shape(node.outputs[0])))
       continue;
     auto inputs = operands(*linear);
-    inputs[2] = node.inputs[1 - i];
-    return replace_with(node.outputs[0],
-                        m.make("Linear", "vulcap", linear->name, inputs, linear->attributes));
+    inputs[product_of(*linear)->bias] = node.inputs[1 - i];
+    const Node product = *linear;
+    return replace_with(node.outputs[0], remade(m, product, inputs, product.attributes));
   }
   return std::nullopt;
 }
@@ -103,7 +131,8 @@ std::optional<Patch> add_activation(Matcher& m, const Node& node) {
   graph::Attributes attributes = linear->attributes;
   attributes.set("act", act);
   const core::SymShape to = m.shape(node.outputs[0]);
-  Node fused = m.make("Linear", "vulcap", linear->name, linear->inputs, std::move(attributes));
+  const Node product = *linear;
+  Node fused = remade(m, product, product.inputs, std::move(attributes));
   if (view == nullptr) return replace_with(node.outputs[0], std::move(fused));
   Node after = m.make_view(node.name + "/view", fused.outputs[0], to);
   const ValueId result = after.outputs[0];
@@ -122,12 +151,13 @@ std::optional<Patch> add_residual(Matcher& m, const Node& node) {
     const core::SymShape to = m.shape(node.outputs[0]);
     auto inputs = operands(product);
     Patch patch;
-    inputs[3] = node.inputs[1 - i];
+    ValueId& residual = inputs[product_of(product)->residual];
+    residual = node.inputs[1 - i];
     if (view != nullptr) {
-      patch.nodes.push_back(m.make_view(node.name + "/residual", inputs[3], m.shape(product.outputs[0])));
-      inputs[3] = patch.nodes.back().outputs[0];
+      patch.nodes.push_back(m.make_view(node.name + "/residual", residual, m.shape(product.outputs[0])));
+      residual = patch.nodes.back().outputs[0];
     }
-    patch.nodes.push_back(m.make("Linear", "vulcap", product.name, inputs, product.attributes));
+    patch.nodes.push_back(remade(m, product, inputs, product.attributes));
     if (view != nullptr)
       patch.nodes.push_back(m.make_view(node.name + "/view", patch.nodes.back().outputs[0], to));
     patch.replaced.emplace_back(node.outputs[0], patch.nodes.back().outputs[0]);

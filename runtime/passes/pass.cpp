@@ -7,6 +7,7 @@ namespace vulcap::passes {
 const std::vector<Pass>& passes() {
   static const std::vector<Pass> list = {
       {"simplify", simplify},
+      {"quantised_weights", quantised_weights},
       {"fuse_activation", fuse_activation},
       {"fuse_layer_norm", fuse_layer_norm},
       {"conv_to_linear", conv_to_linear},

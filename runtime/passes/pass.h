@@ -33,6 +33,7 @@ int fuse_activation(graph::Graph& graph);
 int fuse_layer_norm(graph::Graph& graph);
 int conv_to_linear(graph::Graph& graph);
 int fuse_linear(graph::Graph& graph);
+int quantised_weights(graph::Graph& graph);
 int append_in_place(graph::Graph& graph);
 int fuse_attention(graph::Graph& graph);
 // Not in the list: only where half precision is asked for.

@@ -48,7 +48,8 @@ class Device {
   bool check_finite() const { return check_finite_; }
 
  private:
-  using Key = std::tuple<const void*, size_t, ops::WeightLayout, uint64_t, uint64_t, core::DType>;
+  // Content, layout, part, dtype, and the kernel where the layout is its own.
+  using Key = std::tuple<const void*, size_t, ops::WeightLayout, uint64_t, uint64_t, core::DType, uint16_t>;
   static Key key_of(const plan::ConstantSlot& slot);
 
   std::shared_ptr<plan::Backend> backend_;

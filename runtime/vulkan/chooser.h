@@ -95,5 +95,11 @@ void choose_roi_align(Chooser& c);
 void choose_col2im(Chooser& c);
 void choose_det(Chooser& c);
 void choose_reduce(Chooser& c);
+// Kernels on quantised numbers.
+void choose_quantize(Chooser& c);
+void choose_dequantize(Chooser& c);
+void choose_quantize_range(Chooser& c);
+void choose_matmul_integer(Chooser& c);
+void choose_matmul_quantized(Chooser& c);
 
 }  // namespace vulcap::vulkan

@@ -254,6 +254,11 @@ constexpr Row kRows[] = {
     {"roi_align", choose_roi_align},
     {"col2im", choose_col2im},
     {"det", choose_det},
+    {"quantize", choose_quantize},
+    {"dequantize", choose_dequantize},
+    {"quantize_range", choose_quantize_range},
+    {"matmul_integer", choose_matmul_integer},
+    {"matmul_quantized", choose_matmul_quantized},
 };
 
 }  // namespace

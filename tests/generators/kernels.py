@@ -10,7 +10,7 @@ import onnxruntime
 from onnx import TensorProto, helper
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "golden" / "kernels"
-NAMES = {"float32": "f32", "float16": "f16", "int64": "i64", "int32": "i32", "uint8": "u8", "bool": "bool"}
+NAMES = {"float32": "f32", "float16": "f16", "int64": "i64", "int32": "i32", "uint8": "u8", "int8": "i8", "bool": "bool"}
 random = np.random.default_rng(20)
 
 
@@ -325,11 +325,50 @@ def linear_attention():
                 {6: y.astype(np.float32), 7: state.astype(np.float32)})
 
 
+def bytes_of(*shape, dtype=np.uint8):
+    info = np.iinfo(dtype)
+    return random.integers(info.min, info.max + 1, shape).astype(dtype)
+
+
+def quantize():
+    x, scale, zero = uniform(2, 5, 7, low=-4, high=4), uniform(5, low=0.01, high=0.02), bytes_of(5)
+    return case("quantize per=axis zero second=u8", {0: x, 1: scale, 2: zero},
+                {3: ort("QuantizeLinear", [x, scale, zero], axis=1)})
+
+
+def dequantize():
+    x, scale, zero = bytes_of(2, 5, 7, dtype=np.int8), uniform(2, 3, 7), bytes_of(2, 3, 7, dtype=np.int8)
+    y = ort("DequantizeLinear", [x, scale, zero], opset=21, axis=1, block_size=2)
+    return case("dequantize per=block block=2 zero storage=i8 second=f32", {0: x, 1: scale, 2: zero}, {3: y})
+
+
+def quantize_range():
+    x = uniform(1, 9)
+    low, high = min(0, x.min()), max(0, x.max())
+    scale = np.float32(high - low) / np.float32(255)
+    return case("quantize_range n=9", {0: x, 1: x}, {2: np.float32([scale])})
+
+
+def matmul_integer():
+    a, b, a_zero, b_zero = bytes_of(5, 9), bytes_of(9, 7, dtype=np.int8), bytes_of(1), bytes_of(7, dtype=np.int8)
+    return case("matmul_integer a_zero=one b_zero=each", {0: a, 1: b, 2: a_zero, 3: b_zero},
+                {4: ort("MatMulInteger", [a, b, a_zero, b_zero])})
+
+
+def matmul_quantized():
+    a, b, scale = uniform(3, 64), bytes_of(7, 2, 16), uniform(14, low=0.01, high=0.02)
+    y = ort("MatMulNBits", [a, b, scale], domain="com.microsoft", K=64, N=7, bits=4, block_size=32)
+    nf4 = ort("MatMulBnb4", [a, b.reshape(-1), scale], domain="com.microsoft", K=64, N=7, block_size=32, quant_type=1)
+    return (case("matmul_quantized", {0: a, 1: b, 2: scale}, {3: y})
+            + case("matmul_quantized table=nf4", {0: a, 1: b, 2: scale}, {3: nf4}))
+
+
 def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     for make in (unary, binary, compare, logic, where, copy, gather, iota, fill, cast, matmul, softmax, layer_norm, reduce,
                  attention, im2col, gather_nd, scatter_nd, top_k, cumulative, grid_sample, roi_align, col2im, det,
-                 rotary, kv_update, linear_attention):
+                 rotary, kv_update, linear_attention,
+                 quantize, dequantize, quantize_range, matmul_integer, matmul_quantized):
         (FOLDER / f"{make.__name__}.txt").write_text(make())
 
 

@@ -385,7 +385,8 @@ void build_case(const std::string& kernel, Row& row, Builder& builder) {
   if (kernel == "layer_norm") return build_layer_norm(row, builder);
   if (kernel == "reduce") return build_reduce(row, builder);
   if (kernel == "im2col") return build_im2col(row, builder);
-  if (!build_movement_case(kernel, row, builder)) throw std::runtime_error("no kernel " + kernel);
+  if (!build_movement_case(kernel, row, builder) && !build_quantised_case(kernel, row, builder))
+    throw std::runtime_error("no kernel " + kernel);
 }
 
 }  // namespace vulcap::testing

@@ -213,7 +213,7 @@ constexpr const char* kRows[] = {
 
 std::vector<KernelCase> kernel_cases() {
   std::vector<KernelCase> cases;
-  for (const std::span<const char* const> rows : {std::span<const char* const>(kRows), movement_rows()}) {
+  for (const std::span<const char* const> rows : {std::span<const char* const>(kRows), movement_rows(), quantised_rows()}) {
     for (const char* row : rows) {
       for (const auto& text : expand_row(row)) cases.push_back(make_case(text));
     }

@@ -15,6 +15,11 @@ namespace {
 // The dtype that a kernel writes.
 core::DType output_dtype(const ops::KernelCall& call) {
   const std::string_view kernel = ops::kernels()[call.kernel].name;
+  if (kernel == "quantize" || kernel == "dequantize") return call.variant.second;
+  if (kernel == "matmul_integer") {
+    const bool scaled = (call.params_as<abi::MatmulIntegerParams>().flags & abi::kIntegerScale) != 0;
+    return scaled ? core::DType::kF32 : core::DType::kI32;
+  }
   if (kernel == "compare" || kernel == "logic") return core::DType::kBool;
   return kernel == "cast" ? call.variant.second : call.variant.storage;
 }

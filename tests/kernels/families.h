@@ -13,4 +13,7 @@ namespace vulcap::testing {
 std::span<const char* const> movement_rows();
 bool build_movement_case(const std::string& kernel, Row& row, Builder& builder);
 
+std::span<const char* const> quantised_rows();
+bool build_quantised_case(const std::string& kernel, Row& row, Builder& builder);
+
 }  // namespace vulcap::testing

@@ -9,6 +9,7 @@
 
 #include "runtime/core/error.h"
 #include "runtime/cpu/backend.h"
+#include "runtime/cpu/integer_tile.h"
 #include "runtime/cpu/simd_targets.h"
 #include "runtime/ops/kernels/element.h"
 #include "shaders/abi.h"
@@ -33,6 +34,14 @@ std::vector<Setup> setups() {
   all.push_back({1, all.front().target});
   all.push_back({3, all.front().target});
   return all;
+}
+
+std::pair<uint32_t, uint32_t> weight_columns_and_rows(const ops::KernelCall& call) {
+  const std::string_view kernel = ops::kernels()[call.kernel].name;
+  const auto of = [](const auto& p) { return std::pair(p.n, p.k); };
+  if (kernel == "matmul_integer") return of(call.params_as<abi::MatmulIntegerParams>());
+  if (kernel == "matmul_quantized") return of(call.params_as<abi::MatmulQuantizedParams>());
+  return of(call.params_as<abi::MatmulParams>());
 }
 
 class CpuKernels : public ::testing::TestWithParam<Setup> {
@@ -60,9 +69,9 @@ class CpuKernels : public ::testing::TestWithParam<Setup> {
     request.state->write(0, std::as_bytes(std::span(test.state)));
     core::Tensor weight;
     if (pack) {
-      const auto& p = call.params_as<abi::MatmulParams>();
+      const auto [n, k] = weight_columns_and_rows(call);
       const bool transposed = test.weight == ops::WeightLayout::kMatmulNK;
-      const core::Shape shape{int64_t(transposed ? p.n : p.k), int64_t(transposed ? p.k : p.n)};
+      const core::Shape shape{int64_t(transposed ? n : k), int64_t(transposed ? k : n)};
       weight = core::Tensor(call.variant.second, shape, test.inputs[call.bindings[1].index], nullptr, false);
       plan::WeightRequest upload;
       upload.tensor = &weight;
@@ -130,6 +139,25 @@ TEST(KernelCases, CompareSeesOneWrongElement) {
   }
 }
 
+// Every tile this processor runs, on the largest bytes too: no intermediate sum may saturate.
+TEST(IntegerTiles, AgreeWithPlainCode) {
+  constexpr size_t kRows = cpu::kIntegerRows, kDepth = 36;
+  std::vector<uint8_t> a(kRows * kDepth);
+  std::vector<int8_t> b(kDepth * cpu::kIntegerColumns);
+  for (size_t i = 0; i < a.size(); ++i) a[i] = i % 3 == 0 ? uint8_t{255} : uint8_t(i * 37);
+  for (size_t i = 0; i < b.size(); ++i) b[i] = i % 5 < 2 ? int8_t{-128} : int8_t(i * 91);
+  size_t count = 0;
+  const cpu::IntegerTile* tiles = cpu::all_integer_tiles(count);
+  for (size_t rows = 1; rows <= kRows; ++rows) {
+    std::vector<int32_t> want(rows * cpu::kIntegerColumns), got(want.size(), 1);
+    tiles[count - 1](a.data(), kDepth, rows, b.data(), kDepth, want.data());
+    for (size_t t = 0; t < count; ++t) {
+      tiles[t](a.data(), kDepth, rows, b.data(), kDepth, got.data());
+      EXPECT_EQ(got, want) << "tile " << t << ", " << rows << " rows";
+    }
+  }
+}
+
 TEST(KernelCases, UnknownWordsAreRefused) {
   EXPECT_THROW(make_case("softmax rows=3 colls=7"), std::runtime_error);
   EXPECT_THROW(make_case("unary op=Nonsense"), std::runtime_error);
@@ -153,6 +181,7 @@ TEST(KernelErrors, APackedWeightOfAnotherShapeIsRefused) {
   plan::WeightRequest upload;
   upload.tensor = &weight;
   upload.layout = ops::WeightLayout::kMatmulKN;
+  upload.kernel = ops::kernel_index("matmul");
   KernelCase test = make_case("matmul m=2 n=7 k=8");
   plan::BuildRequest request;
   request.constants = {backend->upload(upload)};

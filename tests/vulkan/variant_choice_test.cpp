@@ -134,6 +134,28 @@ TEST(VariantChoice, LoopsTooLongForSoftwareRenderersAreRefused) {
   EXPECT_EQ(choose("attention q=197 kv=1025 heads=12 d=64", software_renderer()).refusal, "");
 }
 
+TEST(VariantChoice, QuantisedWeightsAreReadInWordsWhereTheLayoutAllowsIt) {
+  constexpr uint32_t kReading = 4, kSingly = 0, kAlongK = 1, kAlongN = 2;
+  const auto reading = [](const char* row) { return constant(choose(row, software_renderer()), kReading); };
+  EXPECT_EQ(reading("matmul_quantized n=8 k=64"), kAlongK);
+  EXPECT_EQ(reading("matmul_quantized n=8 k=64 bits=8 block=0 tight layout=columns"), kAlongN);
+  EXPECT_EQ(reading("matmul_quantized n=7 k=64 bits=8 block=0 tight layout=columns"), kSingly);
+  EXPECT_EQ(reading("matmul_quantized n=5 k=36 table=nf4 block=16 flat"), kSingly);
+  DeviceCaps bare = software_renderer();
+  bare.storage_8bit = false;
+  EXPECT_EQ(module_of("matmul_quantized n=8 k=64", bare), "refused");
+}
+
+TEST(VariantChoice, IntegerProductsReadWordsWhereRowsAreAligned) {
+  constexpr uint32_t kWordsA = 5, kWordsB = 6;
+  const VariantChoice aligned = choose("matmul_integer m=4 n=8 k=16", software_renderer());
+  EXPECT_EQ(constant(aligned, kWordsA), 1u);
+  EXPECT_EQ(constant(aligned, kWordsB), 1u);
+  const VariantChoice odd = choose("matmul_integer m=4 n=7 k=16", software_renderer());
+  EXPECT_EQ(constant(odd, kWordsA), 1u);
+  EXPECT_EQ(constant(odd, kWordsB), 0u);
+}
+
 TEST(VariantChoice, ConstantsAreThoseOfTheModule) {
   for (const testing::KernelCase& test : testing::kernel_cases()) {
     for (const DeviceCaps& caps : {software_renderer(), discrete_gpu()}) {

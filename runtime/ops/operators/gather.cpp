@@ -30,17 +30,14 @@ void infer_gather(InferContext& c) {
   c.set(0, c.dtype(0), std::move(to), std::move(fact));
 }
 
-void lower_gather(LowerContext& c) {
-  const core::Shape data = c.shape(0);
-  const core::Shape index = c.shape(1);
-  const int64_t value = c.attributes().integer("axis", 0);
-  const size_t axis = size_t(value < 0 ? value + int64_t(data.size()) : value);
+// Rows of `table`, which holds `data` elements of `unit`, into `out`.
+void emit_gather(LowerContext& c, ValueId table_id, ValueId out, DType unit, const core::Shape& data, size_t axis) {
   int64_t outer = 1;
   int64_t inner = 1;
   for (size_t i = 0; i < axis; ++i) outer *= data[i];
   for (size_t i = axis + 1; i < data.size(); ++i) inner *= data[i];
-  const int64_t count = int64_t(core::element_count(index));
-  const uint64_t row_bytes = core::dtype_bytes(c.dtype(0), size_t(inner));
+  const int64_t count = int64_t(core::element_count(c.shape(1)));
+  const uint64_t row_bytes = core::dtype_bytes(unit, size_t(inner));
   // A table too large for one binding is read in parts; each call writes the rows it holds.
   uint64_t rows = uint64_t(data[axis]);
   if (outer == 1 && row_bytes > 0)
@@ -53,13 +50,44 @@ void lower_gather(LowerContext& c) {
                         narrow(data[axis]),
                         uint32_t(begin),
                         uint32_t(end)};
-    LoweredBinding table = c.read(c.in(0));
+    LoweredBinding table = c.read(table_id);
     if (rows < uint64_t(data[axis])) {
       table.n_begin = begin;
       table.n_end = end;
     }
-    c.emit("gather", {c.dtype(0), c.dtype(1)}, p, {table, c.read(c.in(1)), c.write(c.out(0))}, {p.n, 1, 1});
+    c.emit("gather", {unit, c.dtype(1)}, p, {table, c.read(c.in(1)), c.write(out)}, {p.n, 1, 1});
   }
+}
+
+ValueId emit_cast(LowerContext& c, ValueId from, DType to, ValueId out) {
+  const core::Shape shape = c.static_shape(from);
+  if (out == graph::kNoValue) out = c.temp(to, shape);
+  const uint32_t n = narrow(int64_t(core::element_count(shape)));
+  c.emit("cast", {c.value(from).dtype, to}, abi::CastParams{n}, {c.read(from), c.write(out)}, {n, 1, 1});
+  return out;
+}
+
+// Packed numbers move as whole bytes; where a slice does not fill them, each number is widened to a byte on the way.
+void lower_packed(LowerContext& c, core::Shape data, size_t axis) {
+  const DType dtype = c.dtype(0);
+  const int64_t bits = int64_t(core::dtype_bits(dtype));
+  if (axis + 1 < data.size() && data.back() * bits % 8 == 0) {
+    data.back() = data.back() * bits / 8;
+    return emit_gather(c, c.in(0), c.out(0), DType::kU8, data, axis);
+  }
+  const DType wide = core::dtype_is_signed(dtype) ? DType::kI8 : DType::kU8;
+  const ValueId bytes = emit_cast(c, c.in(0), wide, graph::kNoValue);
+  const ValueId picked = c.temp(wide, c.static_shape(c.out(0)));
+  emit_gather(c, bytes, picked, wide, data, axis);
+  emit_cast(c, picked, dtype, c.out(0));
+}
+
+void lower_gather(LowerContext& c) {
+  const core::Shape data = c.shape(0);
+  const int64_t value = c.attributes().integer("axis", 0);
+  const size_t axis = size_t(value < 0 ? value + int64_t(data.size()) : value);
+  if (core::dtype_bits(c.dtype(0)) < 8) return lower_packed(c, data, axis);
+  emit_gather(c, c.in(0), c.out(0), c.dtype(0), data, axis);
 }
 
 }  // namespace
