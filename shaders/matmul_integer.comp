@@ -36,7 +36,7 @@ const bool kTransB = (kFlags & kIntegerTransB) != 0, kPerRow = (kFlags & kIntege
 const bool kAZero = (kFlags & kIntegerAZero) != 0, kBZero = (kFlags & kIntegerBZero) != 0;
 
 int byte_of(uint word, uint i, bool is_signed) {
-  return is_signed ? bitfieldExtract(int(word), int(8 * i), 8) : int(bitfieldExtract(word, int(8 * i), 8));
+  return is_signed ? int(word << (24u - 8u * i)) >> 24 : int((word >> (8u * i)) & 255u);
 }
 
 // A[m, k .. k + 3]; zero from p.k on.

@@ -84,7 +84,7 @@ float zero_of(uint k, uint n) {
 // Number d of the four whose bits begin at the lowest of `word`.
 uint piece(uint word, uint d) {
   uint place = kHighFirst ? d ^ (8u / kBits - 1u) : d;
-  return bitfieldExtract(word, int(place * kBits), int(kBits));
+  return (word >> (place * kBits)) & ((1u << kBits) - 1u);
 }
 
 vec4 load_a(uint m, uint k) {

@@ -8,4 +8,4 @@
               : (uint(bytes.data[(index) * bits >> 3u]) >> (((index) * bits) & 7u)) & ((1u << bits) - 1u))
 
 // Two's complement of `bits` bits.
-int vc_signed(uint raw, uint bits) { return bitfieldExtract(int(raw), 0, int(bits)); }
+int vc_signed(uint raw, uint bits) { return int(raw << (32u - bits)) >> (32u - bits); }

@@ -19,12 +19,14 @@ namespace vulcap::cpu::quantized {
 inline constexpr size_t kRows = 240;     // rows of A packed at a time, a multiple of every tile height
 inline constexpr size_t kVectorRows = 4;  // up to so many rows are multiplied without making panels
 inline constexpr size_t kChunk = 32;     // numbers that are unpacked together
+inline constexpr size_t kMaxBlocks = 1024;
 
 inline size_t round_up(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 // Whole chunks of four-bit numbers along k, one scale a chunk or more.
 inline bool in_chunks(const abi::MatmulQuantizedParams& p) {
-  return p.bits == 4 && p.b_k == 1 && p.block % kChunk == 0 && p.b_n % kChunk == 0 &&
+  return p.bits == 4 && p.b_k == 1 && p.block % kChunk == 0 && p.b_n % p.block == 0 &&
+         p.b_n / p.block <= kMaxBlocks &&
          (p.flags & (abi::kWeightFlatBlocks | abi::kWeightSigned)) == 0;
 }
 
@@ -157,8 +159,9 @@ class QuantizedMatmul {
 
   // A row of A in the order in which a chunk is unpacked: the 16 numbers of the low bits, then those of the high bits.
   void order_a(size_t row) const {
-    const size_t low = p_.flags & abi::kWeightHighFirst ? 1 : 0;
+    const size_t low = p_.flags & abi::kWeightHighFirst ? 1 : 0, blocks = p_.b_n / p_.block;
     float* to = packed_a_ + row * chunks() * kChunk;
+    std::fill_n(sums_ + row * blocks, blocks, 0.0f);
     HWY_ALIGN float lanes[kChunk + kLanes];
     for (size_t chunk = 0; chunk < chunks(); ++chunk, to += kChunk) {
       const size_t begin = chunk * kChunk, count = begin < p_.k ? std::min<size_t>(kChunk, p_.k - begin) : 0;
@@ -171,7 +174,7 @@ class QuantizedMatmul {
         to[kChunk / 2 + i] = lanes[2 * i + 1 - low];
         sum += lanes[2 * i] + lanes[2 * i + 1];
       }
-      sums_[row * chunks() + chunk] = sum;
+      sums_[row * blocks + begin / p_.block] += sum;
     }
   }
 
@@ -197,28 +200,44 @@ class QuantizedMatmul {
   template <size_t kCount>
   void columns(size_t begin, size_t end) const {
     HWY_ALIGN float lines[kCount][kPanelWidth] = {};
+    HWY_ALIGN float scales[quantized::kMaxBlocks + kLanes], shifts[quantized::kMaxBlocks + kLanes];
     const bool table = (p_.flags & (abi::kWeightNf4 | abi::kWeightFp4)) != 0;
     for (size_t n = begin; n < end; ++n) {
+      take_scales(n, scales, shifts);
       float results[kCount];
-      table ? column<kCount, true>(n, results) : column<kCount, false>(n, results);
+      table ? column<kCount, true>(n, scales, shifts, results) : column<kCount, false>(n, scales, shifts, results);
       for (size_t row = 0; row < kCount; ++row) lines[row][n - begin] = results[row];
     }
     for (size_t row = 0; row < kCount; ++row) finish(row, begin, end - begin, lines[row]);
   }
 
+  // The scales of a column's blocks, and scale times zero point.
+  void take_scales(size_t n, float* scales, float* shifts) const {
+    const size_t blocks = p_.b_n / p_.block;
+    const bool given = (p_.flags & (abi::kWeightZero | abi::kWeightZeroReal)) != 0;
+    if (core::DType(p_.scale_type) == core::DType::kF32 && p_.s_k == 1) {
+      std::memcpy(scales, args_.ptr<float>(2) + n * p_.s_n, blocks * sizeof(float));
+    } else {
+      for (size_t i = 0; i < blocks; ++i) scales[i] = weight_.scale(i * p_.block, n);
+    }
+    for (size_t i = 0; i < blocks && given; ++i) shifts[i] = scales[i] * weight_.zero(i * p_.block, n);
+    for (size_t i = 0; i < blocks && !given; i += kLanes) store(hn::Mul(load(scales + i), set(p_.zero)), shifts + i);
+  }
+
+  // The sum over a column of numbers times A, block by block, less the zero points' share.
   template <size_t kCount, bool kTable>
-  void column(size_t n, float* results) const {
+  void column(size_t n, const float* scales, const float* shifts, float* results) const {
     using Bytes = hn::Rebind<uint8_t, Ints>;
     const float* table = p_.flags & abi::kWeightNf4 ? ops::kNf4Values : ops::kFp4Values;
     const auto* from = args_.ptr<uint8_t>(1) + n * p_.b_n / 2;
-    const size_t per_block = p_.block / kChunk, all = chunks();
+    const size_t per_block = p_.block / kChunk, blocks = p_.b_n / p_.block, row_floats = p_.b_n;
     VFloat sum[kCount];
-    float shift[kCount] = {};
     for (size_t row = 0; row < kCount; ++row) sum[row] = hn::Zero(kFloats);
-    for (size_t first = 0; first < all; first += per_block) {
+    const float* a = packed_a_;
+    for (size_t block = 0; block < blocks; ++block) {
       VFloat part[kCount];
       for (size_t row = 0; row < kCount; ++row) part[row] = hn::Zero(kFloats);
-      for (size_t chunk = first; chunk < std::min(all, first + per_block); ++chunk, from += kChunk / 2) {
+      for (size_t chunk = 0; chunk < per_block; ++chunk, from += kChunk / 2, a += kChunk) {
 #pragma GCC unroll 4
         for (size_t i = 0; i < kChunk / 2; i += kLanes) {
           const auto bytes = hn::PromoteTo(Ints(), hn::LoadU(Bytes(), from + i));
@@ -227,22 +246,21 @@ class QuantizedMatmul {
           const VFloat w1 = kTable ? look_up(table, high) : hn::ConvertTo(kFloats, high);
 #pragma GCC unroll 4
           for (size_t row = 0; row < kCount; ++row) {
-            const float* a = packed_a_ + (row * all + chunk) * kChunk + i;
-            part[row] = hn::MulAdd(w0, load(a), part[row]);
-            part[row] = hn::MulAdd(w1, load(a + kChunk / 2), part[row]);
+            part[row] = hn::MulAdd(w0, load(a + row * row_floats + i), part[row]);
+            part[row] = hn::MulAdd(w1, load(a + row * row_floats + i + kChunk / 2), part[row]);
           }
         }
       }
-      const float scale = weight_.scale(first * kChunk, n);
-      const float zero = kTable ? 0.0f : weight_.zero(first * kChunk, n) * scale;
-      for (size_t row = 0; row < kCount; ++row) {
-        sum[row] = hn::MulAdd(part[row], set(scale), sum[row]);
-        for (size_t chunk = first; chunk < std::min(all, first + per_block) && !kTable; ++chunk)
-          shift[row] += zero * sums_[row * all + chunk];
-      }
+#pragma GCC unroll 4
+      for (size_t row = 0; row < kCount; ++row) sum[row] = hn::MulAdd(part[row], set(scales[block]), sum[row]);
     }
-    for (size_t row = 0; row < kCount; ++row)
-      results[row] = hn::GetLane(hn::SumOfLanes(kFloats, sum[row])) - shift[row];
+    for (size_t row = 0; row < kCount; ++row) {
+      for (size_t block = 0; block < blocks && !kTable; block += kLanes) {
+        const size_t count = blocks - block;
+        sum[row] = hn::NegMulAdd(load_some(shifts + block, count), load_some(sums_ + row * blocks + block, count), sum[row]);
+      }
+      results[row] = hn::GetLane(hn::SumOfLanes(kFloats, sum[row]));
+    }
   }
 
   const CpuArgs& args_;
