@@ -11,6 +11,7 @@ layout(constant_id = 1) const bool kSigned = false;
 layout(constant_id = 2) const bool kZero = false;
 layout(constant_id = 3) const bool kHalfScale = false;
 layout(constant_id = 4) const bool kOneScale = true;
+layout(constant_id = 5) const uint kFormat = kInteger;
 layout(push_constant) uniform Push { QuantizeParams p; };
 READONLY(0, uint8_t, bytes);
 READONLY(0, uint16_t, shorts);
@@ -35,6 +36,13 @@ void main() {
   uint i = flat_index();
   if (i >= p.n) return;
   uint at = scale_index(i);
+  float scale = kHalfScale ? float(half_scales.data[at]) : scales.data[at];
+  if (kFormat != kInteger) {
+    float value = small_float_value(PACKED_NUMBER(bytes, kBits, i), kFormat, kBits);
+    if (kZero) value -= small_float_value(PACKED_NUMBER(zero_bytes, kBits, at), kFormat, kBits);
+    target.data[i] = STORE(value * scale);
+    return;
+  }
   int x, zero = 0;
   if (kBits == 32u) {
     x = words.data[i];
@@ -46,5 +54,5 @@ void main() {
     x = number(PACKED_NUMBER(bytes, kBits, i));
     if (kZero) zero = number(PACKED_NUMBER(zero_bytes, kBits, at));
   }
-  target.data[i] = STORE(float(x - zero) * (kHalfScale ? float(half_scales.data[at]) : scales.data[at]));
+  target.data[i] = STORE(float(x - zero) * scale);
 }

@@ -11,6 +11,7 @@ layout(constant_id = 1) const bool kSigned = false;
 layout(constant_id = 2) const bool kZero = false;
 layout(constant_id = 3) const bool kHalfScale = false;
 layout(constant_id = 4) const bool kOneScale = true;
+layout(constant_id = 5) const uint kFormat = kInteger;
 layout(push_constant) uniform Push { QuantizeParams p; };
 READONLY(0, STORE, source);
 READONLY(1, float, scales);
@@ -30,7 +31,12 @@ uint scale_index(uint i) {
 uint quantized(uint i) {
   uint at = scale_index(i);
   float scale = kHalfScale ? float(half_scales.data[at]) : scales.data[at];
-  float x = roundEven(float(source.data[i]) / scale);
+  float x = float(source.data[i]) / scale;
+  if (kFormat != kInteger) {
+    if (kZero) x += small_float_value(PACKED_NUMBER(zero_bytes, kBits, at), kFormat, kBits);
+    return small_float_bits(x, kFormat, kBits);
+  }
+  x = roundEven(x);
   if (kZero) {
     uint raw = kBits == 16u ? uint(zero_shorts.data[at]) : PACKED_NUMBER(zero_bytes, kBits, at);
     x += kSigned ? float(vc_signed(raw, kBits)) : float(raw);

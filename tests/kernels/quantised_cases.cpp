@@ -54,6 +54,7 @@ void build_numbers(Row& row, Builder& builder, bool quantize) {
   } else {
     builder.bind(scale);
   }
+  if (quantize) builder.test().tolerance = 0;
   builder.output(builder.second(), p.n);
   builder.finish(p, p.n);
 }
@@ -198,10 +199,13 @@ constexpr const char* kRows[] = {
     "quantize second={u8;i4} per={tensor;axis;block} {zero;half_scale} low=-4 high=4",
     "quantize second=u8 per=block block=3 axis=8 outer=3 inner=1 low=-4 high=4",
     "quantize second=u8 special zero",
+    "quantize second={f8e4m3fn;f8e5m2;f4e2m1} per={tensor;axis} storage={f32;f16} low=-9 high=9",
+    "quantize second={f8e4m3fn;f8e5m2;f4e2m1} low=-0.001 high=0.001",
     "quantize second=i8 outer=0",
     "dequantize storage={u8;i8;u16;i16;i32;u4;i4;u2;i2} zero second={f32;f16}",
     "dequantize storage={u8;i4} second=f32 per={tensor;axis;block} {zero;half_scale}",
     "dequantize storage=u8 second=f32 per=block block=3 axis=8 outer=3 inner=1",
+    "dequantize storage={f8e4m3fn;f8e5m2;f4e2m1} second={f32;f16} per={tensor;axis}",
     "dequantize storage=i8 second=f32 outer=0",
     "quantize_range n={1;2;8;17;1031}",
     "quantize_range n=5 low={1;-9} high={3;-2}",

@@ -6,6 +6,15 @@ namespace {
 
 bool small_integer(DType dtype) { return core::dtype_is_integer(dtype) && core::dtype_bits(dtype) <= 16; }
 
+// As in lib/quantised.glsl; 0: integers.
+uint32_t format_of(DType dtype) {
+  constexpr DType kFormats[] = {DType::kF8E4M3FN, DType::kF8E5M2, DType::kF4E2M1};
+  for (uint32_t i = 0; i < std::size(kFormats); ++i) {
+    if (kFormats[i] == dtype) return i + 1;
+  }
+  return 0;
+}
+
 void refuse_dtype(Chooser& c, DType dtype) {
   c.choice.refusal = "no shader variant for " + std::string(core::dtype_name(dtype));
 }
@@ -31,6 +40,7 @@ bool choose_numbers(Chooser& c, DType real, DType number) {
   c.constant(1, core::dtype_is_signed(number));
   c.constant(2, (p.flags & abi::kQuantizeZero) != 0);
   c.constant(3, scale == DType::kF16);
+  c.constant(5, format_of(number));
   c.constant(4, p.axis_stride == 0 && p.outer_stride == 0 && p.inner_stride == 0);
   return true;
 }
@@ -64,7 +74,8 @@ uint32_t reading_of(const ops::KernelCall& call, const abi::MatmulQuantizedParam
 
 void choose_quantize(Chooser& c) {
   const auto [from, to] = c.call.variant;
-  if (!small_integer(to)) return refuse_dtype(c, to);
+  const bool in_range = (c.call.params_as<abi::QuantizeParams>().flags & abi::kQuantizeKeepRange) == 0;
+  if (!small_integer(to) && (format_of(to) == 0 || !in_range)) return refuse_dtype(c, to);
   if (!choose_numbers(c, from, to)) return;
   const uint32_t n = c.call.params_as<abi::QuantizeParams>().n;
   const size_t bits = core::dtype_bits(to);
@@ -73,7 +84,7 @@ void choose_quantize(Chooser& c) {
 
 void choose_dequantize(Chooser& c) {
   const auto [from, to] = c.call.variant;
-  if (!small_integer(from) && from != DType::kI32) return refuse_dtype(c, from);
+  if (!small_integer(from) && from != DType::kI32 && format_of(from) == 0) return refuse_dtype(c, from);
   if (choose_numbers(c, to, from)) c.flat(c.call.params_as<abi::QuantizeParams>().n);
 }
 
