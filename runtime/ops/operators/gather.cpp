@@ -59,34 +59,16 @@ void emit_gather(LowerContext& c, ValueId table_id, ValueId out, DType unit, con
   }
 }
 
-ValueId emit_cast(LowerContext& c, ValueId from, DType to, ValueId out) {
-  const core::Shape shape = c.static_shape(from);
-  if (out == graph::kNoValue) out = c.temp(to, shape);
-  const uint32_t n = narrow(int64_t(core::element_count(shape)));
-  c.emit("cast", {c.value(from).dtype, to}, abi::CastParams{n}, {c.read(from), c.write(out)}, {n, 1, 1});
-  return out;
-}
-
-// Packed numbers move as whole bytes; where a slice does not fill them, each number is widened to a byte on the way.
-void lower_packed(LowerContext& c, core::Shape data, size_t axis) {
-  const DType dtype = c.dtype(0);
-  const int64_t bits = int64_t(core::dtype_bits(dtype));
-  if (axis + 1 < data.size() && data.back() * bits % 8 == 0) {
-    data.back() = data.back() * bits / 8;
-    return emit_gather(c, c.in(0), c.out(0), DType::kU8, data, axis);
-  }
-  const DType wide = core::dtype_is_signed(dtype) ? DType::kI8 : DType::kU8;
-  const ValueId bytes = emit_cast(c, c.in(0), wide, graph::kNoValue);
-  const ValueId picked = c.temp(wide, c.static_shape(c.out(0)));
-  emit_gather(c, bytes, picked, wide, data, axis);
-  emit_cast(c, picked, dtype, c.out(0));
-}
-
 void lower_gather(LowerContext& c) {
   const core::Shape data = c.shape(0);
   const int64_t value = c.attributes().integer("axis", 0);
   const size_t axis = size_t(value < 0 ? value + int64_t(data.size()) : value);
-  if (core::dtype_bits(c.dtype(0)) < 8) return lower_packed(c, data, axis);
+  const int64_t bits = int64_t(core::dtype_bits(c.dtype(0)));
+  if (bits < 8 && axis + 1 < data.size() && data.back() * bits % 8 == 0) {
+    core::Shape bytes = data;  // slices of packed numbers that fill whole bytes move as those
+    bytes.back() = data.back() * bits / 8;
+    return emit_gather(c, c.in(0), c.out(0), DType::kU8, bytes, axis);
+  }
   emit_gather(c, c.in(0), c.out(0), c.dtype(0), data, axis);
 }
 
