@@ -36,14 +36,15 @@ bool converts(const Node& node) {
 
 // Operators that compute in the precision of their operands.
 bool follows(const Node& node) {
-  static constexpr std::array<std::string_view, 39> kNames = {
+  static constexpr std::array<std::string_view, 41> kNames = {
       "Add",     "Sub",       "Mul",    "Div",     "Min",     "Max",         "Relu",
       "Gelu",    "Tanh",      "Erf",    "Sigmoid", "Softmax", "Silu",        "QuickGelu",
       "Clip",    "HardSwish", "Neg",    "Abs",     "Where",   "Transpose",   "Slice",
       "Concat",  "Split",     "Expand", "Tile",    "View",    "Identity",    "Pad",
       "MaxPool", "AveragePool", "GlobalAveragePool", "Gather", "GatherElements", "GatherND", "DepthToSpace",
-      "SpaceToDepth", "LeakyRelu", "HardSigmoid", "InstanceNormalization"};
-  return (node.domain.empty() || node.domain == "vulcap") && is_one_of(node.op, kNames);
+      "SpaceToDepth", "LeakyRelu", "HardSigmoid", "InstanceNormalization", "Rotary", "KvUpdate"};
+  return (node.domain.empty() || node.domain == "vulcap" || node.is("QuickGelu", "com.microsoft")) &&
+         is_one_of(node.op, kNames);
 }
 
 class HalfPrecision {
