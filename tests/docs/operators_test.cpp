@@ -111,7 +111,8 @@ std::string opsets(const std::string& key, const std::string& domain) {
 }
 
 std::string line(const std::string& key, const ops::OpDef& def, const Evidence& evidence) {
-  const bool folded = def.lower == nullptr || !evidence.calls;
+  const bool runs = def.lower != nullptr || def.expand != nullptr;
+  const bool folded = !runs || (!evidence.calls && !evidence.types.empty());
   std::string text = "| " + def.op + " | " + opsets(key, def.domain) + " | " + joined(evidence.types) + " | ";
   text += folded ? "folded" : joined(evidence.types, evidence.host);
   text += " | ";
