@@ -33,7 +33,7 @@ TEST(Modules, ReflectionSeesBindingsConstantsAndFeatures) {
     throw std::runtime_error("no module " + std::string(name));
   };
   const ShaderModule& attention = find("attention.S_f16");
-  EXPECT_EQ(attention.bindings, 7u);
+  EXPECT_EQ(attention.bindings, 8u);
   EXPECT_TRUE(attention.needs_16bit_storage);
   EXPECT_TRUE(attention.needs_subgroup_arithmetic);
   EXPECT_FALSE(attention.needs_int64);
