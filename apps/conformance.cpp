@@ -41,6 +41,7 @@ struct Options {
   double memory_gib = kWorkerMemory;
   std::string json_file;
   std::string expect_file;
+  std::string write_expect_file;
   std::string format = "text";
   bool failures_only = false;
 };
@@ -194,6 +195,7 @@ int run(const Options& options) {
     for (const std::string& device : options.devices) print_summary(rows, device);
   }
   write_json(rows, options);
+  if (!options.write_expect_file.empty()) Expectations::write(options.write_expect_file, rows);
   const std::vector<std::string> surprises = expectations.surprises(rows);
   for (const std::string& line : surprises) {
     if (!options.expect_file.empty()) std::fprintf(stderr, "vulcap: unexpected: %s\n", line.c_str());
@@ -237,6 +239,8 @@ Command add_conformance(CLI::App& app) {
   command->add_option("--json", options->json_file, "Write every result to a file");
   command->add_option("--expect", options->expect_file,
                       "Known failures, a line each: DEVICE KIND/TEST: reason (DEVICE * for all)");
+  command->add_option("--write-expect", options->write_expect_file,
+                      "Write this run's failures as such a file");
   command->add_option("--format", options->format, "text or jsonl")
       ->check(CLI::IsMember({"text", "jsonl"}))
       ->capture_default_str();

@@ -152,6 +152,16 @@ Expectations Expectations::read(const std::string& path) {
   return result;
 }
 
+void Expectations::write(const std::string& path, const std::vector<ConformanceRow>& rows) {
+  std::ofstream out(path);
+  out << "# Known failures of `vulcap conformance`: DEVICE KIND/TEST: reason\n";
+  for (const ConformanceRow& row : rows) {
+    if (row.result.status == Status::kFailed)
+      out << row.device << " " << row.name << ": " << row.result.reason << "\n";
+  }
+  if (!out.flush()) throw core::Error(core::ErrorCode::kRuntime, path + ": cannot be written");
+}
+
 bool Expectations::lists(const ConformanceRow& row) const {
   return std::any_of(listed_.begin(), listed_.end(), [&](const auto& item) {
     return (item.first == "*" || item.first == row.device) && item.second == row.name;

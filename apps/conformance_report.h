@@ -32,6 +32,9 @@ class Expectations {
   // Throws core::Error(kUsage) for a file that is missing or not understood. Empty path: none.
   static Expectations read(const std::string& path);
 
+  // Writes the failures among `rows` in that form, each with its own reason. Throws core::Error(kRuntime).
+  static void write(const std::string& path, const std::vector<ConformanceRow>& rows);
+
   // One line for each row that is not as expected: failed and not listed, or listed and not failed.
   std::vector<std::string> surprises(const std::vector<ConformanceRow>& rows) const;
 

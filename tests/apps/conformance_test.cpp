@@ -103,6 +103,12 @@ TEST_F(Conformance, KnowsExpectedFailures) {
   EXPECT_TRUE(refuses(run({"--expect", expectations("cpu node/test_wrong\n")}), 2, {"line 1", "reason"}));
 }
 
+TEST_F(Conformance, WritesExpectationsThatItMeets) {
+  const std::string file = (folder_ / "written.txt").string();
+  EXPECT_TRUE(exits(run({"--write-expect", file}), 6));
+  EXPECT_TRUE(exits(run({"--expect", file}), 0));
+}
+
 TEST_F(Conformance, WritesJson) {
   const fs::path file = folder_ / "result.json";
   run({"--json", file.string()});
