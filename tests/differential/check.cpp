@@ -67,8 +67,8 @@ void set_type(proto::ValueInfoProto& to, const std::string& name, const Tensor& 
 }
 
 proto::ModelProto model_of(const DrawnCase& drawn) {
-  constexpr int64_t kOpset = 23;
-  constexpr int64_t kIrVersion = 10;
+  constexpr int64_t kOpset = 24;
+  constexpr int64_t kIrVersion = 11;
   proto::ModelProto model;
   model.set_ir_version(kIrVersion);
   model.add_opset_import()->set_version(kOpset);

@@ -49,6 +49,7 @@ bool smooth_unary_with_attribute(Drawing& d) {
   if (op == "Gelu" && d.chance(0.5)) attributes.set("approximate", std::string("tanh"));
   if (op != "Gelu" && op != "Selu" && d.chance(0.5)) attributes.set("alpha", 0.75f);
   if (op == "ThresholdedRelu" && !d.exact(x)) return false;
+  if (op == "Celu" && d.dtype(x) != DType::kF32) return false;  // all that ONNX allows
   return d.add(op, {x}, attributes);
 }
 

@@ -257,7 +257,7 @@ bool arg(Drawing& d) {
 bool one_hot(Drawing& d) {
   const int64_t depth = d.between(1, 6);
   const ValueId values = d.constant(core::Tensor::from<float>(DType::kF32, {2}, {-1, 3}));
-  const ValueId where = indices(d, depth + 1, d.shape_drawn(0, 3));
+  const ValueId where = indices(d, depth + 1, d.shape_drawn(1, 3));
   return d.add("OneHot", {where, d.scalar(DType::kI64, double(depth)), values}, with("axis", int64_t(-1)),
                true);
 }
