@@ -146,16 +146,24 @@ struct SoftmaxParams {
 };
 
 // y = (v - mean) / sqrt(var + epsilon) * scale + bias over the last axis, v = x (+ skip); sum = v when kNormSum.
-// kNormRms: no mean is taken away. bindings: x, skip or x, scale, bias or scale, y, sum or y.
+// kNormRms: no mean is taken away. scale and bias are indexed by the column or, with kNormRowScale, by (row % period) * step +
+// column / inner. kNormMoments: mean[row] and inverse[row] = 1 / sqrt(var + epsilon) are stored, in f32; kNormGiven: mean and the
+// variance are read from there instead, at row % period.
+// bindings: x, skip or x, scale or x, bias or x, y, sum or y, mean or y, inverse or y.
 VULCAP_CONST kNormSkip = 1u;
 VULCAP_CONST kNormBias = 2u;
 VULCAP_CONST kNormSum = 4u;
 VULCAP_CONST kNormRms = 8u;
+VULCAP_CONST kNormNoScale = 16u;
+VULCAP_CONST kNormRowScale = 32u;
+VULCAP_CONST kNormMoments = 64u;
+VULCAP_CONST kNormGiven = 128u;
 struct LayerNormParams {
   uint rows;
   uint cols;
   uint flags;
   float epsilon;
+  uint period, step, inner;
 };
 
 // y[o, i] = reduce over r of x[o, r, i]; bindings: x, y.
@@ -201,13 +209,92 @@ struct AttentionParams {
   uint batch_step;
 };
 
-// Patches of x[batch, channels, in_h, in_w] as a matrix: y[b, p, c * kernel_h * kernel_w + i * kernel_w + j], p = oh * out_w + ow.
-// Positions in the padding read 0. bindings: x, y.
+// Patches of x[batch, channels, in...] as a matrix: y[b, p, c * taps + t] for output position p and tap t of the window.
+// Axes of windows are depth, height, width; fewer spatial axes lie at the end. Positions in the padding read 0. bindings: x, y.
 struct Im2colParams {
-  uint batch, channels, in_h, in_w;
-  uint out_h, out_w, kernel_h, kernel_w;
-  uint stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w;
-  uint channel_begin, channel_stride;  // first channel and channels of the whole tensor (groups)
+  uint batch, channels;
+  uint in_shape[3], out_shape[3], kernel[3], stride[3], dilation[3];
+  int pad[3];  // in front of an axis; negative crops
+  uint channel_begin, channel_stride;  // first channel and channels of the whole tensor
+};
+
+// y[b, o, p] = act(bias[o] + sum over c, t of w[o, c, t] * x[b, o / out_channels * in_channels + c, p * stride + t * dilation - pad])
+// in_channels and out_channels are those of one group. bindings: x, w, bias or w, y.
+VULCAP_CONST kConvBias = 1u;
+struct ConvParams {
+  uint batch, groups, in_channels, out_channels;
+  uint in_shape[3], out_shape[3], kernel[3], stride[3], dilation[3];
+  int pad[3];
+  uint flags;
+  uint act;
+};
+
+// One window of each of `planes` planes an output. bindings: x, y, indices (i64) or y. kPoolMax gives the lowest number for a window
+// without elements; kPoolMean divides by the elements inside the image or, with kPoolCountPads, inside its padding too.
+// Indices count over all planes; inside a plane row-major or, with kPoolColumnMajor, first axis fastest.
+VULCAP_CONST kPoolMax = 0u;
+VULCAP_CONST kPoolMean = 1u;
+VULCAP_CONST kPoolLp = 2u;  // (sum |x|^power)^(1 / power)
+VULCAP_CONST kPoolCountPads = 1u;
+VULCAP_CONST kPoolIndices = 2u;
+VULCAP_CONST kPoolColumnMajor = 4u;
+struct PoolParams {
+  uint planes, op;
+  uint in_shape[3], out_shape[3], kernel[3], stride[3], dilation[3];
+  int pad[3];
+  uint pad_end[3];
+  uint flags;
+  float power;
+};
+
+// y[o, j, i] = weight[j, taps] + sum over t < taps of weight[j, t] * x[o, index[j, t], i]; weight has taps + 1 columns.
+// bindings: x, index (i32), weight (f32), y.
+struct ResizeParams {
+  uint outer, in_size, out_size, inner, taps;
+};
+
+// Columns of a deformable convolution: y[b, c * taps + t, p] = mask * x[b, c] read between its pixels at p * stride + t * dilation -
+// pad + offset. offset[b, g, t, 2, p], mask[b, g, t, p], g = c * offset_groups / channels. bindings: x, offset, mask or offset, y.
+struct DeformParams {
+  uint batch, channels, offset_groups, masked;
+  uint in_shape[2], out_shape[2], kernel[2], stride[2], dilation[2];
+  int pad[2];
+};
+
+// One step of a recurrent layer: gates from gx[pos, b] (the input's product with its bias) and gh[b] (the state's). pos is `step`, or
+// counts from the end with kCellReverse: of the batch item's own length when kCellLengths. Steps behind that length leave the state
+// and write y 0. Gates are in ONNX order: LSTM i o f c, GRU z r h. Activation k is acts[k] of kCellAct* with alpha[k] and beta[k].
+// bindings: gx, gh, third (peepholes of an LSTM; of a GRU the h gate's product or, as an output of kCellReset, r * h), h, c or h,
+// lengths (i32) or h, y or h.
+VULCAP_CONST kCellRnn = 0u;
+VULCAP_CONST kCellLstm = 1u;
+VULCAP_CONST kCellGru = 2u;
+VULCAP_CONST kCellReset = 3u;   // of a GRU: third = r * h
+VULCAP_CONST kCellReverse = 1u;
+VULCAP_CONST kCellLengths = 2u;
+VULCAP_CONST kCellY = 4u;
+VULCAP_CONST kCellPeepholes = 8u;
+VULCAP_CONST kCellCoupled = 16u;  // LSTM: f = 1 - i
+VULCAP_CONST kCellLinear = 32u;   // GRU: h gate = gx + r * gh
+VULCAP_CONST kCellClip = 64u;
+VULCAP_CONST kCellActSigmoid = 0u;
+VULCAP_CONST kCellActTanh = 1u;
+VULCAP_CONST kCellActRelu = 2u;
+VULCAP_CONST kCellActAffine = 3u;
+VULCAP_CONST kCellActLeakyRelu = 4u;
+VULCAP_CONST kCellActThresholdedRelu = 5u;
+VULCAP_CONST kCellActScaledTanh = 6u;
+VULCAP_CONST kCellActHardSigmoid = 7u;
+VULCAP_CONST kCellActElu = 8u;
+VULCAP_CONST kCellActSoftsign = 9u;
+VULCAP_CONST kCellActSoftplus = 10u;
+struct CellParams {
+  uint batch, hidden, step, steps, kind, flags;
+  uint acts[3];
+  float alpha[3], beta[3];
+  float clip;
+  uint gx_t, gx_b;
+  uint y_t, y_b, y_offset;
 };
 
 // Elements named by index. Item i of `shape` stands for the element of x at

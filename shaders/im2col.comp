@@ -8,22 +8,19 @@
 layout(push_constant) uniform Push { Im2colParams p; };
 READONLY(0, STORE, source);
 BUFFER(1, STORE, target);
+#include "shaders/lib/windows.glsl"
 
 void main() {
   uint item = flat_index();
-  uint patch_size = p.channels * p.kernel_h * p.kernel_w;
-  uint position = item / patch_size;
-  uint rest = item - position * patch_size;
-  uint out_w = position % p.out_w;
-  uint out_h = position / p.out_w % p.out_h;
-  uint batch = position / (p.out_w * p.out_h);
+  uint taps = volume(p.kernel), columns = p.channels * taps, positions = volume(p.out_shape);
+  uint row = item / columns, column = item - row * columns;
+  uint batch = row / positions;
   if (batch >= p.batch) return;
-  uint j = rest % p.kernel_w;
-  uint i = rest / p.kernel_w % p.kernel_h;
-  uint channel = p.channel_begin + rest / (p.kernel_w * p.kernel_h);
-  int y = int(out_h * p.stride_h + i * p.dilation_h) - int(p.pad_top);
-  int x = int(out_w * p.stride_w + j * p.dilation_w) - int(p.pad_left);
-  bool inside = y >= 0 && x >= 0 && y < int(p.in_h) && x < int(p.in_w);
-  uint at = ((batch * p.channel_stride + channel) * p.in_h + uint(y)) * p.in_w + uint(x);
-  target.data[item] = STORE(inside ? ARITH(source.data[at]) : ARITH(0));
+  uint channel = column / taps;
+  ivec3 at =
+      window_start(row - batch * positions) + split_index(p.kernel, column - channel * taps) * window_dilation();
+  bool inside = in_image(at);
+  uint plane = batch * p.channel_stride + p.channel_begin + channel;
+  uint from = inside ? plane * volume(p.in_shape) + pixel_index(at) : 0;
+  target.data[item] = STORE(inside ? ARITH(source.data[from]) : ARITH(0));
 }

@@ -74,6 +74,20 @@ void scan_8_to_9(Node& node) {
     node.attributes.set("scan_input_directions", node.attributes.integers("directions"));
 }
 
+// Upsample and Resize-10 keep the origin in place; their coordinates are those of Resize-11's "asymmetric".
+void resize_10_to_11(Node& node, const AddConstant& constant) {
+  if (node.attributes.has("scales")) {
+    const auto* scales = std::get_if<std::vector<float>>(node.attributes.find("scales"));
+    if (scales != nullptr)
+      set_input(node, 1, constant(Tensor::from<float>(DType::kF32, {int64_t(scales->size())}, *scales)));
+  }
+  if (node.inputs.size() == 2) node.inputs.insert(node.inputs.begin() + 1, kNoValue);
+  if (node.attributes.text("mode", "") == "bilinear") node.attributes.set("mode", std::string("linear"));
+  node.attributes.set("coordinate_transformation_mode", std::string("asymmetric"));
+  node.attributes.set("nearest_mode", std::string("simple"));
+  node.op = "Resize";
+}
+
 bool is_reduction(const Node& node) { return node.domain.empty() && node.op.starts_with("Reduce"); }
 
 }  // namespace
@@ -84,6 +98,7 @@ void modernise(Node& node, int64_t opset, const AddConstant& constant) {
     node.op = "Identity";
     node.inputs.resize(1);
   }
+  if (node.domain.empty() && node.op.starts_with("Skip")) node.domain = "com.microsoft";  // written by some tools
   if (!node.domain.empty()) return;
   if (opset < 13 && (node.op == "Squeeze" || node.op == "Unsqueeze" || node.op == "ReduceSum"))
     list_to_input(node, "axes", 1, constant);
@@ -96,6 +111,8 @@ void modernise(Node& node, int64_t opset, const AddConstant& constant) {
     node.attributes.set("coordinate_transformation_mode", "output_half_pixel");
   if (opset < 9 && node.op == "Scan") scan_8_to_9(node);
   if (node.op == "Scatter") node.op = "ScatterElements";
+  if (node.op == "Upsample" || (opset < 11 && node.op == "Resize")) resize_10_to_11(node, constant);
+  if (opset < 20 && node.op == "DFT") set_input(node, 2, constant(int64_tensor({node.attributes.integer("axis", 1)})));
   if (opset < 11 && node.op == "Clip") clip_6_to_11(node, constant);
   if (opset < 13 && (node.op == "Softmax" || node.op == "LogSoftmax" || node.op == "Hardmax"))
     softmax_11_to_13(node);

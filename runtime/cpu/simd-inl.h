@@ -64,6 +64,8 @@ HWY_INLINE void store_some(VFloat v, T* to, size_t count) {
 }
 
 HWY_INLINE VFloat set(float value) { return hn::Set(kFloats, value); }
+HWY_INLINE VFloat splat(float value) { return set(value); }
+HWY_INLINE VFloat splat(hwy::float16_t value) { return set(core::half_to_float(value.bits)); }
 
 template <size_t kCount>
 HWY_INLINE VFloat polynomial(VFloat x, const float (&coefficients)[kCount]) {

@@ -102,4 +102,14 @@ void choose_quantize_range(Chooser& c);
 void choose_matmul_integer(Chooser& c);
 void choose_matmul_quantized(Chooser& c);
 
+// Kernels that move windows over images, resize and normalise them, and recurrent cells.
+void choose_im2col(Chooser& c);
+void choose_conv(Chooser& c);
+void choose_pool(Chooser& c);
+void choose_resize(Chooser& c);
+void choose_deform(Chooser& c);
+void choose_cell(Chooser& c);
+void choose_layer_norm(Chooser& c);
+void choose_softmax(Chooser& c);
+
 }  // namespace vulcap::vulkan

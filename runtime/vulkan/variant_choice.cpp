@@ -125,27 +125,6 @@ void choose_cast(Chooser& c) {
   c.flat(c.call.params_as<abi::CastParams>().n);
 }
 
-void choose_softmax(Chooser& c) {
-  const auto& p = c.call.params_as<abi::SoftmaxParams>();
-  if (!c.module_by_storage()) return;
-  c.row_groups(p.rows, p.cols);
-  c.loop_rounds(3 * divide_up(p.cols, c.caps.subgroup_size));
-}
-
-void choose_layer_norm(Chooser& c) {
-  const auto& p = c.call.params_as<abi::LayerNormParams>();
-  if (!c.module_by_storage()) return;
-  c.constant(0, p.flags);
-  c.row_groups(p.rows, p.cols);
-  c.loop_rounds(3 * divide_up(p.cols, c.caps.subgroup_size));
-}
-
-void choose_im2col(Chooser& c) {
-  const auto& p = c.call.params_as<abi::Im2colParams>();
-  if (!c.module_by_storage()) return;
-  c.flat(uint64_t(p.batch) * p.out_h * p.out_w * p.channels * p.kernel_h * p.kernel_w);
-}
-
 // Whether the register kernel may load and store two elements at once: see matmul.comp.
 bool matmul_in_pairs(const ops::KernelCall& call, const abi::MatmulParams& p) {
   uint32_t all = p.k | p.n | p.lda | p.ldb | p.ldc | p.a_offset | p.c_column;
@@ -259,6 +238,11 @@ constexpr Row kRows[] = {
     {"quantize_range", choose_quantize_range},
     {"matmul_integer", choose_matmul_integer},
     {"matmul_quantized", choose_matmul_quantized},
+    {"conv", choose_conv},
+    {"pool", choose_pool},
+    {"resize", choose_resize},
+    {"deform", choose_deform},
+    {"cell", choose_cell},
 };
 
 }  // namespace

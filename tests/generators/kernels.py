@@ -363,12 +363,61 @@ def matmul_quantized():
             + case("matmul_quantized table=nf4", {0: a, 1: b, 2: scale}, {3: nf4}))
 
 
+def conv():
+    x, w, bias = uniform(2, 6, 7, 5), uniform(9, 2, 3, 3), uniform(9)
+    y = ort("Conv", [x, w, bias], group=3, pads=[1, 1, 1, 1], strides=[2, 1])
+    depthwise, filters = uniform(1, 4, 9), uniform(4, 1, 3)
+    z = ort("Conv", [depthwise, filters], group=4, dilations=[2], pads=[2, 2])
+    return (case("conv batch=2 groups=3 in=2 out=3 kernel=3,3 stride=2,1 pad=1,1 bias", {0: x, 1: w, 2: bias}, {3: y})
+            + case("conv groups=4 kernel=3 dilation=2 pad=2 h=1 w=9", {0: depthwise, 1: filters}, {2: z}))
+
+
+def pool():
+    x = uniform(1, 6, 7, 5)
+    window = {"kernel_shape": [3, 2], "strides": [2, 2], "pads": [1, 0, 1, 0]}
+    row = "kernel=3,2 stride=2,2 pad=1,0"
+    return (case(f"pool op=0 {row}", {0: x}, {1: ort("MaxPool", [x], **window)})
+            + case(f"pool op=1 {row}", {0: x}, {1: ort("AveragePool", [x], **window)})
+            + case(f"pool op=1 {row} countpads", {0: x}, {1: ort("AveragePool", [x], count_include_pad=1, **window)})
+            + case(f"pool op=2 power=3 {row}", {0: x}, {1: ort("LpPool", [x], opset=18, p=3, **window)}))
+
+
+def resize():
+    x, index, weight = uniform(2, 5, 3), random.integers(0, 5, (8, 2)).astype(np.int32), uniform(8, 3)
+    mixed = (x[:, index] * weight[None, :, :2, None]).sum(2) + weight[None, :, 2, None]
+    return case("resize", {0: x, 1: index, 2: weight}, {3: mixed.astype(np.float32)})
+
+
+def deform():
+    x, w = uniform(1, 4, 7, 5), np.eye(36, dtype=np.float32).reshape(36, 4, 3, 3)
+    offset, mask = uniform(1, 36, 7, 5), uniform(1, 18, 7, 5)
+    bias = np.zeros(36, np.float32)
+    y = ort("DeformConv", [x, w, offset, bias, mask], pads=[1, 1, 1, 1], offset_group=2, kernel_shape=[3, 3])
+    return case("deform kernel=3,3 pad=1,1 channels=4 groups=2 masked", {0: x, 1: offset, 2: mask}, {3: y})
+
+
+def cell():
+    """One step of a GRU and an LSTM from zero weights: the products are what the cell is given."""
+    sigmoid = lambda x: 1 / (1 + np.exp(-x))
+    gx, gh, other, h, c = uniform(4, 3, 28), uniform(3, 28), uniform(21), uniform(3, 7), uniform(3, 7)
+    i, o, f, g = np.split((gx[1] + gh).astype(np.float64), 4, axis=1)
+    cells = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    lstm = case("cell kind=1", {0: gx, 1: gh, 2: other, 3: h, 4: c},
+                {3: (sigmoid(o) * np.tanh(cells)).astype(np.float32), 4: cells.astype(np.float32)})
+    gx, gh = uniform(4, 3, 21), uniform(3, 21)
+    z, r, last = np.split(gx[1].astype(np.float64), 3, axis=1)
+    z, r = sigmoid(z + gh[:, :7]), sigmoid(r + gh[:, 7:14])
+    hidden = (1 - z) * np.tanh(last + r * gh[:, 14:]) + z * h
+    return lstm + case("cell kind=2 flags=32", {0: gx, 1: gh, 3: h}, {3: hidden.astype(np.float32)})
+
+
 def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     for make in (unary, binary, compare, logic, where, copy, gather, iota, fill, cast, matmul, softmax, layer_norm, reduce,
                  attention, im2col, gather_nd, scatter_nd, top_k, cumulative, grid_sample, roi_align, col2im, det,
                  rotary, kv_update, linear_attention,
-                 quantize, dequantize, quantize_range, matmul_integer, matmul_quantized):
+                 quantize, dequantize, quantize_range, matmul_integer, matmul_quantized,
+                 conv, pool, resize, deform, cell):
         (FOLDER / f"{make.__name__}.txt").write_text(make())
 
 

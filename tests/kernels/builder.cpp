@@ -77,6 +77,7 @@ void Builder::bind(uint32_t index, bool written) {
 }
 
 uint32_t Builder::output(core::DType dtype, size_t count) {
+  test_.written_as[test_.call.bindings.size()] = dtype;
   test_.inputs.emplace_back(core::dtype_bytes(dtype, count), kPattern);
   bind(uint32_t(test_.inputs.size() - 1), true);
   return uint32_t(test_.inputs.size() - 1);

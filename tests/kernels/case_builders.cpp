@@ -299,37 +299,6 @@ void build_softmax(Row& row, Builder& builder) {
   builder.finish(p, p.rows);
 }
 
-// layer_norm: rows cols skip bias sum rms epsilon
-void build_layer_norm(Row& row, Builder& builder) {
-  abi::LayerNormParams p{};
-  p.rows = uint32_t(row.integer("rows", 3));
-  p.cols = uint32_t(row.integer("cols", 17));
-  p.epsilon = float(row.real("epsilon", 1e-5));
-  const bool skip = row.flag("skip"), bias = row.flag("bias"), sum = row.flag("sum"), rms = row.flag("rms");
-  p.flags = (skip ? abi::kNormSkip : 0) | (bias ? abi::kNormBias : 0) | (sum ? abi::kNormSum : 0) |
-            (rms ? abi::kNormRms : 0);
-  const size_t count = size_t(p.rows) * p.cols;
-  const uint32_t x = builder.input(builder.storage(), count);
-  if (skip) {
-    builder.input(builder.storage(), count);
-  } else {
-    builder.bind(x);
-  }
-  const uint32_t scale = builder.input(builder.storage(), p.cols);
-  if (bias) {
-    builder.input(builder.storage(), p.cols);
-  } else {
-    builder.bind(scale);
-  }
-  const uint32_t y = builder.output(builder.storage(), count);
-  if (sum) {
-    builder.output(builder.storage(), count);
-  } else {
-    builder.bind(y, true);
-  }
-  builder.finish(p, p.rows);
-}
-
 // reduce: op (its number in abi.h) outer reduce inner
 void build_reduce(Row& row, Builder& builder) {
   abi::ReduceParams p{};
@@ -340,31 +309,6 @@ void build_reduce(Row& row, Builder& builder) {
   builder.input(builder.storage(), size_t(p.outer) * p.reduce * p.inner);
   builder.output(builder.storage(), size_t(p.outer) * p.inner);
   builder.finish(p, p.outer * p.inner);
-}
-
-// im2col: batch channels h w kernel stride pad dilation (each height,width) total first
-void build_im2col(Row& row, Builder& builder) {
-  abi::Im2colParams p{};
-  const List kernel = row.list("kernel", {3, 3}), stride = row.list("stride", {1, 1}),
-             pad = row.list("pad", {0, 0});
-  const List dilation = row.list("dilation", {1, 1});
-  p.batch = uint32_t(row.integer("batch", 1));
-  p.channels = uint32_t(row.integer("channels", 2));
-  p.in_h = uint32_t(row.integer("h", 7));
-  p.in_w = uint32_t(row.integer("w", 5));
-  p.kernel_h = uint32_t(kernel[0]), p.kernel_w = uint32_t(kernel[1]);
-  p.stride_h = uint32_t(stride[0]), p.stride_w = uint32_t(stride[1]);
-  p.pad_top = uint32_t(pad[0]), p.pad_left = uint32_t(pad[1]);
-  p.dilation_h = uint32_t(dilation[0]), p.dilation_w = uint32_t(dilation[1]);
-  p.out_h = (p.in_h + 2 * p.pad_top - p.dilation_h * (p.kernel_h - 1) - 1) / p.stride_h + 1;
-  p.out_w = (p.in_w + 2 * p.pad_left - p.dilation_w * (p.kernel_w - 1) - 1) / p.stride_w + 1;
-  p.channel_stride = uint32_t(row.integer("total", p.channels));
-  p.channel_begin = uint32_t(row.integer("first", 0));
-  const size_t items = size_t(p.batch) * p.out_h * p.out_w * p.channels * p.kernel_h * p.kernel_w;
-  builder.input(builder.storage(), size_t(p.batch) * p.channel_stride * p.in_h * p.in_w);
-  builder.output(builder.storage(), items);
-  builder.test().tolerance = 0;
-  builder.finish(p, uint32_t(items));
 }
 
 }  // namespace
@@ -382,11 +326,11 @@ void build_case(const std::string& kernel, Row& row, Builder& builder) {
   if (kernel == "cast") return build_cast(row, builder);
   if (kernel == "matmul") return build_matmul(row, builder);
   if (kernel == "softmax") return build_softmax(row, builder);
-  if (kernel == "layer_norm") return build_layer_norm(row, builder);
   if (kernel == "reduce") return build_reduce(row, builder);
-  if (kernel == "im2col") return build_im2col(row, builder);
-  if (!build_movement_case(kernel, row, builder) && !build_quantised_case(kernel, row, builder))
-    throw std::runtime_error("no kernel " + kernel);
+  if (build_image_case(kernel, row, builder) || build_movement_case(kernel, row, builder) ||
+      build_quantised_case(kernel, row, builder))
+    return;
+  throw std::runtime_error("no kernel " + kernel);
 }
 
 }  // namespace vulcap::testing

@@ -168,6 +168,10 @@ constexpr const char* kRows[] = {
     "layer_norm rows=3 cols=768 low=99 high=101 bias",
     "layer_norm rows=300 cols=768 skip sum bias",
     "layer_norm rows=0",
+    "layer_norm rows=6 cols=35 {noscale;noscale rms;moments bias;moments noscale;given bias;given noscale}",
+    "layer_norm rows=6 cols=35 period=3 step={1;5} inner=7 {bias;noscale bias;given bias;skip sum} "
+    "storage={f32;f16}",
+    "layer_norm rows=10 cols=1 period=5 inner=1 given bias",
     "reduce op={0;1;2;3;4;5;6;7;9} outer={1;3} reduce={1;17;64} inner={1;5} storage={f32;f16} low=-1.5 "
     "high=1.5",
     "reduce op=8 reduce=9 low=0.1 high=2 storage={f32;f16}",
@@ -202,11 +206,41 @@ constexpr const char* kRows[] = {
     "linear_attention decay={none;key} delta {past;shared} s={0;1;9} kv_heads=4 d=16",
     "kv_update storage={f32;f16;i64;u8}",
     "kv_update lengths batch=3 new={1;3} past={0;5} total={5;8} storage={f32;u8}",
-    // im2col
+    // windows: im2col, conv, pool; resize, deform
     "im2col kernel={1,1;3,3;2,5} stride={1,1;2,3} pad={0,0;1,2} storage={f32;f16}",
     "im2col kernel=3,3 dilation=2,2 pad=2,2 h=9 w=11 batch=2",
     "im2col kernel=3,3 channels=2 total=5 first=3 pad=1,1",
     "im2col kernel=16,16 stride=16,16 channels=3 h=224 w=224 storage={f32;u8}",
+    "im2col kernel=2,3,2 stride=2,1,2 pad=1,0,1 d=4",
+    "im2col kernel=3 stride=2 pad=1 h=1 w=31 channels=5",
+    "im2col kernel=3,3 pad=-1,-1 h=9 w=8",
+    "conv groups={1;3} in={1;4} out={1;5} kernel=3,3 pad=1,1 bias storage={f32;f16}",
+    "conv groups=7 kernel={3,3;5,5;7,7} pad=3,3 stride={1,1;2,2;3,1} h=19 w=37 bias act=relu",
+    "conv groups=4 kernel=7,7 pad=3,3 h=14 w=14 batch=2 bias storage={f32;f16}",
+    "conv groups=2 in=3 out=2 kernel=2,3,2 dilation=1,2,1 stride=1,2,2 pad=1,2,0 d=5 h=9 w=8",
+    "conv groups=5 kernel=9 dilation=3 pad=12 h=1 w=150 act={gelu;silu}",
+    "conv groups=3 kernel=1,1 in=2 h=1 w=1",
+    "conv groups=2 kernel=3,3 pad=-1,-1 h=9 w=8",
+    "conv groups=2 kernel=3,3 batch=0",
+    "pool op={0;1;2} kernel=3,3 stride={1,1;2,2} pad=1,1 h=13 w=17 storage={f32;f16}",
+    "pool op=0 kernel={3,3;2,3,2} pad=1,1 dilation=2,2 h=11 w=9 {indices;indices columns} storage={f32;u8;i8}",
+    "pool op={0;1;2} kernel=3 stride=2 pad=1 h=1 w=31 power=3",
+    "pool op=1 kernel=3,3 pad=1,1 stride=2,2 end=2,2 {countpads;dilation=2,2 countpads;dilation=2,1}",
+    "pool op=0 kernel=2,2 special indices",
+    "pool op=1 kernel=7,7 h=7 w=7 planes=37 storage={f32;f16}",
+    "pool planes=0",
+    "resize outer=3 size=7 out={1;5;13} inner={1;9;70} taps={1;2;4;9} storage={f32;f16}",
+    "resize outer=1 size=64 out=31 inner=129 taps=2",
+    "resize outer=0",
+    "deform kernel=3,3 pad=1,1 channels=4 groups=2 {masked;stride=2,2} storage={f32;f16}",
+    "deform kernel=2,3 dilation=2,1 h=9 w=6 batch=2 masked low=-5 high=5",
+    "deform kernel=1,1",
+    // recurrent cells
+    "cell kind=0 acts={0,1,1;1,1,1;2,1,1;3,1,1;4,1,1;5,1,1;6,1,1;7,1,1;8,1,1;9,1,1;10,1,1}",
+    "cell kind={1;2;3} flags={0;1;2;3;64} storage={f32;f16}",
+    "cell kind=1 flags={8;16;27} hidden=33",
+    "cell kind=2 flags={32;34} step=3 batch=1",
+    "cell kind=1 batch=0",
 };
 
 }  // namespace

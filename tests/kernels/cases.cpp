@@ -83,9 +83,11 @@ std::vector<Bytes> expected(const KernelCase& test) {
 }
 
 std::string compare(const KernelCase& test, const std::vector<Bytes>& got, const std::vector<Bytes>& want) {
-  const core::DType dtype = output_dtype(test.call);
-  for (const auto& binding : test.call.bindings) {
+  for (size_t i = 0; i < test.call.bindings.size(); ++i) {
+    const auto& binding = test.call.bindings[i];
     if (!binding.written) continue;
+    const core::DType own = test.written_as[i];
+    const core::DType dtype = own == core::DType::kUndefined ? output_dtype(test.call) : own;
     const Bytes &g = got[binding.index], &w = want[binding.index];
     std::string difference;
     if (g.size() != w.size()) {

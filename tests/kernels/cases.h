@@ -26,6 +26,8 @@ struct KernelCase {
   // absent) share an index. With call.uses_state the last binding is kState.
   ops::KernelCall call;
   std::vector<Bytes> inputs;  // what each buffer holds before the run; outputs hold a pattern
+  // dtype of each written binding that is not the call's own.
+  std::array<core::DType, ops::kMaxBindings> written_as{};
   std::array<uint32_t, 4> state{};
   double tolerance =
       0;  // largest difference as a fraction of the output's largest finite magnitude; 0: equal bits

@@ -11,6 +11,7 @@
 namespace vulcap::testing {
 
 std::span<const char* const> movement_rows();
+bool build_image_case(const std::string& kernel, Row& row, Builder& builder);
 bool build_movement_case(const std::string& kernel, Row& row, Builder& builder);
 
 std::span<const char* const> quantised_rows();

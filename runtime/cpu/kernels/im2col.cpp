@@ -3,33 +3,35 @@
 
 #include "runtime/cpu/cpu_registry.h"
 #include "runtime/cpu/parallel.h"
+#include "runtime/ops/kernels/windows.h"
 
 namespace vulcap::cpu {
 namespace {
 
-// kernel_w values of one input line from column iw on; positions outside [0, in_w) read 0.
+// kernel[2] values of one input line from column `at` on; positions outside the line read 0.
 template <typename T>
-void copy_line(const abi::Im2colParams& p, const T* line, int64_t iw, T* y) {
-  const bool inside = iw >= 0 && iw + int64_t(p.kernel_w - 1) * p.dilation_w < int64_t(p.in_w);
-  if (inside && p.dilation_w == 1) {
-    std::memcpy(y, line + iw, p.kernel_w * sizeof(T));
+void copy_line(const abi::Im2colParams& p, const T* line, int64_t at, T* y) {
+  const int64_t width = p.in_shape[2], step = p.dilation[2];
+  const bool inside = at >= 0 && at + int64_t(p.kernel[2] - 1) * step < width;
+  if (inside && step == 1) {
+    std::memcpy(y, line + at, p.kernel[2] * sizeof(T));
     return;
   }
-  for (size_t j = 0; j < p.kernel_w; ++j) {
-    const int64_t at = iw + int64_t(j) * p.dilation_w;
-    y[j] = at >= 0 && at < int64_t(p.in_w) ? line[at] : T{};
-  }
+  for (size_t j = 0; j < p.kernel[2]; ++j, at += step) y[j] = at >= 0 && at < width ? line[at] : T{};
 }
 
+// One patch from the place of its first tap on.
 template <typename T>
-void copy_patch(const abi::Im2colParams& p, const T* image, int64_t ih, int64_t iw, T* y) {
-  for (size_t c = 0; c < p.channels; ++c) {
-    for (size_t i = 0; i < p.kernel_h; ++i, y += p.kernel_w) {
-      const int64_t at = ih + int64_t(i) * p.dilation_h;
-      if (at < 0 || at >= int64_t(p.in_h)) {
-        std::memset(y, 0, p.kernel_w * sizeof(T));
+void copy_patch(const abi::Im2colParams& p, const T* image, const std::array<int64_t, 3>& start, T* y) {
+  const size_t lines = size_t(p.kernel[0]) * p.kernel[1], pixels = ops::volume(p.in_shape);
+  for (size_t c = 0; c < p.channels; ++c, image += pixels) {
+    for (size_t line = 0; line < lines; ++line, y += p.kernel[2]) {
+      const int64_t d = start[0] + int64_t(line / p.kernel[1] * p.dilation[0]);
+      const int64_t h = start[1] + int64_t(line % p.kernel[1] * p.dilation[1]);
+      if (d < 0 || h < 0 || d >= int64_t(p.in_shape[0]) || h >= int64_t(p.in_shape[1])) {
+        std::memset(y, 0, p.kernel[2] * sizeof(T));
       } else {
-        copy_line(p, image + (c * p.in_h + size_t(at)) * p.in_w, iw, y);
+        copy_line(p, image + (size_t(d) * p.in_shape[1] + size_t(h)) * p.in_shape[2], start[2], y);
       }
     }
   }
@@ -38,13 +40,12 @@ void copy_patch(const abi::Im2colParams& p, const T* image, int64_t ih, int64_t 
 template <typename T>
 void im2col_values(const CpuArgs& args) {
   const auto& p = args.call().params_as<abi::Im2colParams>();
-  const size_t columns = size_t(p.channels) * p.kernel_h * p.kernel_w, patches = size_t(p.out_h) * p.out_w;
+  const size_t columns = p.channels * ops::volume(p.kernel), positions = ops::volume(p.out_shape);
   if (columns == 0) return;
-  parallel_range(args.pool, p.batch * patches, columns * 2 * sizeof(T), [&](size_t begin, size_t end) {
+  parallel_range(args.pool, p.batch * positions, columns * 2 * sizeof(T), [&](size_t begin, size_t end) {
     for (size_t item = begin; item < end; ++item) {
-      const size_t b = item / patches, oh = item % patches / p.out_w, ow = item % p.out_w;
-      const T* image = args.ptr<T>(0) + (b * p.channel_stride + p.channel_begin) * p.in_h * p.in_w;
-      copy_patch(p, image, int64_t(oh * p.stride_h) - p.pad_top, int64_t(ow * p.stride_w) - p.pad_left,
+      const size_t plane = item / positions * p.channel_stride + p.channel_begin;
+      copy_patch(p, args.ptr<T>(0) + plane * ops::volume(p.in_shape), ops::place_of(p, item % positions, 0),
                  args.ptr<T>(1) + item * columns);
     }
   });

@@ -20,7 +20,7 @@ class LayerNorm {
 
   void run() const {
     parallel_range(args_.pool, p_.rows, size_t(p_.cols) * sizeof(T) * 3, [&](size_t begin, size_t end) {
-      for (size_t row = begin; row < end; ++row) normalize(row * p_.cols);
+      for (size_t row = begin; row < end; ++row) normalize(row);
     });
   }
 
@@ -55,14 +55,46 @@ class LayerNorm {
     return {first + shift, std::max(square - shift * shift, 0.0f)};
   }
 
-  void normalize(size_t begin) const {
+  Moments moments_of_row(size_t row) const {
+    if (p_.flags & abi::kNormGiven) return {args_.ptr<float>(6)[row % p_.period], args_.ptr<float>(7)[row % p_.period]};
     const bool center = !(p_.flags & abi::kNormRms);
-    const Moments m = moments(begin, center ? mean(begin) : 0.0f, center);
-    const VFloat middle = set(m.mean), inverse = set(1.0f / std::sqrt(m.variance + p_.epsilon));
+    const size_t begin = row * p_.cols;
+    return moments(begin, center ? mean(begin) : 0.0f, center);
+  }
+
+  void normalize(size_t row) const {
+    const Moments m = moments_of_row(row);
+    const float inverse = 1.0f / std::sqrt(m.variance + p_.epsilon);
+    if (p_.flags & abi::kNormRowScale) {
+      for (size_t i = 0; i < p_.cols; i += p_.inner) scale_run(row, i, m.mean, inverse);
+    } else {
+      scale_columns(row * p_.cols, set(m.mean), set(inverse));
+    }
+    if (!(p_.flags & abi::kNormMoments)) return;
+    args_.ptr<float>(6)[row] = m.mean;
+    args_.ptr<float>(7)[row] = inverse;
+  }
+
+  // Columns [column, column + inner) share a scale and a bias.
+  void scale_run(size_t row, size_t column, float mean, float inverse) const {
+    const size_t at = row % p_.period * p_.step + column / p_.inner;
+    VFloat factor = set(inverse), shift = hn::Zero(kFloats);
+    if (!(p_.flags & abi::kNormNoScale)) factor = hn::Mul(factor, splat(args_.ptr<T>(2)[at]));
+    if (p_.flags & abi::kNormBias) shift = splat(args_.ptr<T>(3)[at]);
+    const size_t begin = row * p_.cols + column, end = begin + std::min<size_t>(p_.inner, p_.cols - column);
+    for (size_t i = begin; i < end; i += kLanes) {
+      const VFloat v = value(i, end - i);
+      store_some(hn::MulAdd(hn::Sub(v, set(mean)), factor, shift), args_.ptr<T>(4) + i, end - i);
+      if (p_.flags & abi::kNormSum) store_some(v, args_.ptr<T>(5) + i, end - i);
+    }
+  }
+
+  void scale_columns(size_t begin, VFloat middle, VFloat inverse) const {
     for (size_t i = 0; i < p_.cols; i += kLanes) {
       const size_t count = p_.cols - i;
       const VFloat v = value(begin + i, count);
-      VFloat y = hn::Mul(hn::Mul(hn::Sub(v, middle), inverse), load_some(args_.ptr<T>(2) + i, count));
+      VFloat y = hn::Mul(hn::Sub(v, middle), inverse);
+      if (!(p_.flags & abi::kNormNoScale)) y = hn::Mul(y, load_some(args_.ptr<T>(2) + i, count));
       if (p_.flags & abi::kNormBias) y = hn::Add(y, load_some(args_.ptr<T>(3) + i, count));
       store_some(y, args_.ptr<T>(4) + begin + i, count);
       if (p_.flags & abi::kNormSum) store_some(v, args_.ptr<T>(5) + begin + i, count);

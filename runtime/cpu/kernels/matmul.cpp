@@ -218,12 +218,6 @@ class Matmul {
     }
   }
 
-  static VFloat splat(const T& value) {
-    HWY_ALIGN T lanes[kLanes];
-    std::fill_n(lanes, kLanes, value);
-    return load(lanes);
-  }
-
   const CpuArgs& args_;
   const abi::MatmulParams& p_;
   blocks::Scratch scratch_;

@@ -6,6 +6,17 @@
 namespace vulcap::ops {
 namespace {
 
+struct Moments {
+  double mean = 0, variance = 0;
+};
+
+Moments moments_of(const std::vector<double>& v, bool center) {
+  Moments m;
+  for (double value : v) m.mean += center ? value / double(v.size()) : 0;
+  for (double value : v) m.variance += (value - m.mean) * (value - m.mean) / double(v.size());
+  return m;
+}
+
 void layer_norm_reference(const KernelArgs& args) {
   const auto& p = args.call.params_as<abi::LayerNormParams>();
   const DType dtype = args.call.variant.storage;
@@ -14,21 +25,23 @@ void layer_norm_reference(const KernelArgs& args) {
   std::vector<double> v(p.cols);
   for (size_t row = 0; row < p.rows; ++row) {
     const size_t begin = row * p.cols;
-    double mean = 0, variance = 0;
     for (size_t i = 0; i < p.cols; ++i) {
-      v[i] = load_real(dtype, x, begin + i) +
-             (p.flags & abi::kNormSkip ? load_real(dtype, skip, begin + i) : 0.0);
-      mean += v[i] / p.cols;
+      v[i] = load_real(dtype, x, begin + i) + (p.flags & abi::kNormSkip ? load_real(dtype, skip, begin + i) : 0.0);
     }
-    if (p.flags & abi::kNormRms) mean = 0;
-    for (double value : v) variance += (value - mean) * (value - mean) / p.cols;
-    const double inverse = 1.0 / std::sqrt(variance + double(p.epsilon));
+    Moments m = p.flags & abi::kNormGiven ? Moments{double(args.ptr<float>(6)[row % p.period]),
+                                                    double(args.ptr<float>(7)[row % p.period])}
+                                          : moments_of(v, !(p.flags & abi::kNormRms));
+    const double inverse = 1.0 / std::sqrt(m.variance + double(p.epsilon));
     for (size_t i = 0; i < p.cols; ++i) {
-      const double shift = p.flags & abi::kNormBias ? load_real(dtype, bias, i) : 0.0;
-      store_real(dtype, args.buffers[4], begin + i,
-                 (v[i] - mean) * inverse * load_real(dtype, scale, i) + shift);
+      const size_t at = p.flags & abi::kNormRowScale ? row % p.period * p.step + i / p.inner : i;
+      const double factor = p.flags & abi::kNormNoScale ? 1.0 : load_real(dtype, scale, at);
+      const double shift = p.flags & abi::kNormBias ? load_real(dtype, bias, at) : 0.0;
+      store_real(dtype, args.buffers[4], begin + i, (v[i] - m.mean) * inverse * factor + shift);
       if (p.flags & abi::kNormSum) store_real(dtype, args.buffers[5], begin + i, v[i]);
     }
+    if (!(p.flags & abi::kNormMoments)) continue;
+    args.ptr<float>(6)[row] = float(m.mean);
+    args.ptr<float>(7)[row] = float(inverse);
   }
 }
 
