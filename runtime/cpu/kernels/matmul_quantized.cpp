@@ -111,7 +111,7 @@ class QuantizedMatmul {
     const bool direct = args_.packed != nullptr && quantized::by_column(p_);
     float* floats = reinterpret_cast<float*>(args_.scratch + scratch_.a_bytes + scratch_.sums_bytes +
                                              slot * scratch_.panel_bytes);
-    if (!direct) weight_.dequantise(panel, floats);
+    if (!direct) quantized::in_chunks(p_) ? chunk_panel(panel, floats) : weight_.dequantise(panel, floats);
     HWY_ALIGN float scales[kPanelWidth] = {}, zeros[kPanelWidth] = {};
     const float shift = direct && args_.packed->dtype == core::DType::kU8 ? 128.0f : 0.0f;
     for (size_t i = 0; i < std::min(kPanelWidth, p_.n - panel * kPanelWidth) && direct; ++i) {
@@ -132,6 +132,37 @@ class QuantizedMatmul {
         if (direct) apply_scale(line, scales, zeros, sums_[row + i]);
         finish(begin + row + i, panel * kPanelWidth, std::min(kPanelWidth, p_.n - panel * kPanelWidth), line);
       }
+    }
+  }
+
+  // A panel of four-bit numbers: a chunk of each column is unpacked along k, then the chunks are transposed.
+  void chunk_panel(size_t panel, float* to) const {
+    HWY_ALIGN float rows[kPanelWidth][kChunk];
+    const size_t column = panel * kPanelWidth, width = std::min(kPanelWidth, p_.n - column);
+    const bool table = (p_.flags & (abi::kWeightNf4 | abi::kWeightFp4)) != 0;
+    for (size_t k = 0; k < p_.k; k += kChunk) {
+      for (size_t i = 0; i < width; ++i)
+        table ? unpack<true>(k, column + i, rows[i]) : unpack<false>(k, column + i, rows[i]);
+      for (size_t d = 0; d < std::min<size_t>(kChunk, p_.k - k); ++d) {
+        for (size_t i = 0; i < width; ++i) to[(k + d) * kPanelWidth + i] = rows[i][d];
+      }
+    }
+  }
+
+  template <bool kTable>
+  void unpack(size_t k, size_t n, float* row) const {
+    using Bytes = hn::Rebind<uint8_t, Ints>;
+    const float* table = p_.flags & abi::kWeightNf4 ? ops::kNf4Values : ops::kFp4Values;
+    const bool high_first = (p_.flags & abi::kWeightHighFirst) != 0;
+    const auto* from = args_.ptr<uint8_t>(1) + (n * p_.b_n + k) / 2;
+    const VFloat scale = set(weight_.scale(k, n)), zero = set(kTable ? 0.0f : weight_.zero(k, n));
+    for (size_t i = 0; i < kChunk / 2; i += kLanes) {
+      const auto bytes = hn::PromoteTo(Ints(), hn::LoadU(Bytes(), from + i));
+      const auto low = hn::And(bytes, hn::Set(Ints(), 15)), high = hn::ShiftRight<4>(bytes);
+      const VFloat w0 = kTable ? look_up(table, low) : hn::ConvertTo(kFloats, low);
+      const VFloat w1 = kTable ? look_up(table, high) : hn::ConvertTo(kFloats, high);
+      const VFloat first = hn::Mul(hn::Sub(w0, zero), scale), second = hn::Mul(hn::Sub(w1, zero), scale);
+      hn::StoreInterleaved2(high_first ? second : first, high_first ? first : second, kFloats, row + 2 * i);
     }
   }
 
