@@ -1,6 +1,5 @@
 // Normalisation of the last axis as exporters write it: LayerNormalization, (x - mean) / sqrt(mean((x - mean)^2) +
 // epsilon) * scale + bias, and RMSNormalization, which takes no mean away and has no bias.
-#include "runtime/ops/op_registry.h"
 #include "runtime/passes/pass.h"
 #include "runtime/passes/rewrite.h"
 
@@ -77,7 +76,6 @@ std::optional<Normalised> normalised(const Matcher& m, ValueId value) {
   const Node* variance = parts ? last_axis_mean(m, parts->first) : nullptr;
   if (variance == nullptr || !is_square_of(m, variance->inputs[0], quotient->first)) return std::nullopt;
   const ValueId x = centred(m, quotient->first);
-  if (x == kNoValue && ops::op_registry().find("", "RMSNormalization") == nullptr) return std::nullopt;
   return Normalised{x != kNoValue ? x : quotient->first, parts->second, x == kNoValue};
 }
 

@@ -93,7 +93,8 @@ int64_t bucket(int64_t distance, int64_t buckets, int64_t max_distance, bool bid
   return base + std::min(buckets - 1, exact + int64_t(steps * float(buckets - exact)));
 }
 
-// inputs: bias_table [buckets, heads], query_length, key_length; output [1, heads, queries, keys]
+// inputs: bias_table, query_length, key_length; output [1, heads, queries, keys]. The table is declared [buckets, heads]
+// but stored by columns: a head's buckets lie together.
 void expand_relative_position_bias(ExpandContext& c) {
   const core::Shape table = c.static_shape(c.operand(0));
   const int64_t queries = c.need_constants(1).at(0), keys = c.need_constants(2).at(0);
@@ -104,8 +105,10 @@ void expand_relative_position_bias(ExpandContext& c) {
     for (int64_t k = 0; k < keys; ++k) rows.push_back(bucket(k - q, table[0], max_distance, bidirectional));
   }
   const ValueId ids = c.view(c.integers(rows), {Dim(queries), Dim(keys)});
-  const ValueId bias = c.transpose(c.add("Gather", {c.operand(0), ids}), {2, 0, 1});
-  c.result(0, with_rank(c, bias, 4));
+  Attributes by_bucket;
+  by_bucket.set("axis", int64_t(1));
+  const ValueId by_head = c.view(c.operand(0), {Dim(table[1]), Dim(table[0])});
+  c.result(0, with_rank(c, c.add("Gather", {by_head, ids}, std::move(by_bucket)), 4));
 }
 
 // inputs: query [batch, position, heads * width], query_bias, rel_pos [1, heads, position, position], weight

@@ -160,31 +160,6 @@ void expand_attention(ExpandContext& c) {
   for (size_t i = 0; i < results.size(); ++i) c.result(i, results[i]);
 }
 
-// Rows of a quantised table at operand `table`, with scale and zero point at `scale` and `zero`.
-ValueId embedding(ExpandContext& c, size_t table, ValueId rows, size_t scale, size_t zero) {
-  const ValueId picked = c.add("Gather", {c.operand(table), rows});
-  return c.add("DequantizeLinear", {picked, c.operand(scale), c.operand(zero)});
-}
-
-// ids, segments?, word, position, segment?, gamma, beta, mask?, then scales and zero points of word, position, segment, gamma
-// and beta
-void expand_embed(ExpandContext& c) {
-  const core::Shape ids = c.static_shape(c.operand(0));
-  std::vector<int64_t> positions(static_cast<size_t>(ids[1]), 0);
-  for (size_t i = 0; i < positions.size(); ++i) positions[i] = int64_t(i);
-  ValueId sum = c.add("Add", {embedding(c, 2, c.operand(0), 8, 13), embedding(c, 3, c.integers(positions), 9, 14)});
-  if (c.operand(1) != graph::kNoValue) sum = c.add("Add", {sum, embedding(c, 4, c.operand(1), 10, 15)});
-  const ValueId gamma = c.add("DequantizeLinear", {c.operand(5), c.operand(11), c.operand(16)});
-  const ValueId beta = c.add("DequantizeLinear", {c.operand(6), c.operand(12), c.operand(17)});
-  Attributes attributes = with("axis", -1);
-  attributes.set("epsilon", c.attributes().real("epsilon", 1e-12f));
-  c.result(0, c.add("LayerNormalization", {sum, gamma, beta}, std::move(attributes)));
-  if (!c.wants(1)) return;
-  if (c.operand(7) != graph::kNoValue)
-    return c.result(1, c.add("ReduceSum", {c.operand(7), c.integers({1})}, with("keepdims", 0)));
-  c.result(1, c.constant(core::Tensor(DType::kI32, {ids[0]})));
-}
-
 // Bytes that hold two or four numbers each, as those numbers.
 ValueId as_numbers(ExpandContext& c, ValueId bytes, int64_t bits, int64_t columns) {
   const DType to = bits == 4 ? DType::kU4 : bits == 2 ? DType::kU2 : DType::kU8;
@@ -259,7 +234,6 @@ void register_qlinear(OpRegistry& registry) {
   registry.add_composite("MatMulIntegerToFloat", kMicrosoft, expand_to_float);
   registry.add_composite("DynamicQuantizeMatMul", kMicrosoft, expand_dynamic);
   registry.add_composite("QAttention", kMicrosoft, expand_attention);
-  registry.add_composite("QEmbedLayerNormalization", kMicrosoft, expand_embed);
   registry.add_composite("GatherBlockQuantized", kMicrosoft, expand_gather);
 }
 
