@@ -43,11 +43,14 @@ void main() {
     target.data[i] = STORE(value * scale);
     return;
   }
+  if (kBits == 32u) {  // a difference of words may not fit a word
+    float value = float(words.data[i]);
+    if (kZero) value -= float(zero_words.data[at]);
+    target.data[i] = STORE(value * scale);
+    return;
+  }
   int x, zero = 0;
-  if (kBits == 32u) {
-    x = words.data[i];
-    if (kZero) zero = zero_words.data[at];
-  } else if (kBits == 16u) {
+  if (kBits == 16u) {
     x = number(uint(shorts.data[i]));
     if (kZero) zero = number(uint(zero_shorts.data[at]));
   } else {

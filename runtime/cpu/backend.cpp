@@ -229,8 +229,10 @@ class CpuExecutable : public plan::Executable {
       return nullptr;
     }
     auto* matrix = dynamic_cast<const MatrixBuffer*>(&buffer);
-    if (matrix != nullptr && &binding == &call.bindings[1] && multiplies(call))
+    if (matrix != nullptr && &binding == &call.bindings[1] && multiplies(call)) {
+      check_matrix(call, *matrix);
       item.matrix = const_cast<MatrixBuffer*>(matrix);
+    }
     if (binding.offset > buffer.size() || binding.size > buffer.size() - binding.offset) {
       throw internal(std::string(ops::kernels()[call.kernel].name) + " is bound beyond the end of a buffer");
     }
@@ -242,6 +244,12 @@ class CpuExecutable : public plan::Executable {
     if (ops::kernels()[call.kernel].name != "matmul") return false;
     const auto& p = call.params_as<abi::MatmulParams>();
     return p.batch <= 1 || p.b_batch == 0;
+  }
+
+  static void check_matrix(const ops::KernelCall& call, const MatrixBuffer& matrix) {
+    const auto& p = call.params_as<abi::MatmulParams>();
+    if (matrix.size() != core::dtype_bytes(call.variant.second, size_t(p.k) * p.n))
+      throw internal("a weight is bound with another shape or dtype");
   }
 
   struct PackedUse {

@@ -275,8 +275,8 @@ TEST(GoodModel, LayoutsGiveTheSameCaption) {
 }
 
 TEST(BadDtype, MissingVariantNamesWhatWasFound) {
-  EXPECT_TRUE(refuses(run_vulcap({"caption", "--device", "cpu", "--dtype", "q4", kSampleImage.string()}), 3,
-                      {"scenes-vit-gpt2", "q4", "encoder_model.onnx", "encoder_model_fp16.onnx"}));
+  EXPECT_TRUE(refuses(run_vulcap({"caption", "--device", "cpu", "--dtype", "bnb4", kSampleImage.string()}), 3,
+                      {"scenes-vit-gpt2", "bnb4", "encoder_model.onnx", "encoder_model_fp16.onnx"}));
 }
 
 }  // namespace

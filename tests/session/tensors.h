@@ -48,6 +48,12 @@ inline core::Tensor random_tensor(core::DType dtype, core::Shape shape, uint32_t
       case core::DType::kBool:
         tensor.mutable_as<uint8_t>()[i] = uint8_t(random.below(2));
         break;
+      case core::DType::kI8:
+        tensor.mutable_as<int8_t>()[i] = int8_t(random.below(255) - 127);
+        break;
+      case core::DType::kU8:
+        tensor.mutable_as<uint8_t>()[i] = uint8_t(random.below(256));
+        break;
       default:
         ADD_FAILURE() << "no random values of " << core::dtype_name(dtype);
     }
