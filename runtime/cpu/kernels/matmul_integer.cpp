@@ -48,6 +48,7 @@ class IntegerProduct {
         b_unsigned_(args.call().variant.second == core::DType::kU8) {}
 
   void run() const {
+    if (p_.m == 0 || p_.n == 0) return;
     const size_t work = size_t(p_.m) * p_.n * p_.k;
     const size_t threads = work > kSerialMultiplyAdds ? size_t(args_.pool.size()) : 1;
     for (size_t batch = 0; batch < p_.batch; ++batch) {

@@ -74,6 +74,7 @@ class QuantizedMatmul {
         sums_(reinterpret_cast<float*>(args.scratch + scratch_.a_bytes)) {}
 
   void run() const {
+    if (p_.m == 0 || p_.n == 0) return;
     if (p_.m <= quantized::kVectorRows && quantized::in_chunks(p_) && p_.k > 0) return vector_products();
     const size_t threads = size_t(p_.m) * p_.n * p_.k > kSerialMultiplyAdds ? size_t(args_.pool.size()) : 1;
     const size_t panels = (p_.n + kPanelWidth - 1) / kPanelWidth;
