@@ -2,10 +2,10 @@
 #extension GL_GOOGLE_include_directive : require
 // One invocation a unit of a batch item.
 //! S = f32 f16
-#include "shaders/lib/storage.glsl"
 #include "shaders/abi.h"
 #include "shaders/lib/flat.glsl"
 #include "shaders/lib/math.glsl"
+#include "shaders/lib/storage.glsl"
 
 layout(constant_id = 0) const uint kKind = 0;
 layout(constant_id = 1) const uint kFlags = 0;
@@ -51,7 +51,9 @@ uint x_begin, h_begin, unit;
 float x_part(uint g) { return float(from_x.data[x_begin + g * p.hidden]); }
 float h_part(uint g) { return float(from_h.data[h_begin + g * p.hidden]); }
 float sum(uint g) { return x_part(g) + h_part(g); }
-float peephole(uint g) { return (kFlags & kCellPeepholes) != 0 ? float(third.data[g * p.hidden + unit]) : 0.0; }
+float peephole(uint g) {
+  return (kFlags & kCellPeepholes) != 0 ? float(third.data[g * p.hidden + unit]) : 0.0;
+}
 
 float gate(uint act, float x) {
   if ((kFlags & kCellClip) != 0) x = clamp(x, -p.clip, p.clip);
@@ -70,7 +72,8 @@ float lstm(uint item) {
 
 float gru(uint item) {
   float z = gate(0, sum(0));
-  float x = (kFlags & kCellLinear) != 0 ? x_part(2) + gate(0, sum(1)) * h_part(2) : x_part(2) + float(third.data[item]);
+  float x = (kFlags & kCellLinear) != 0 ? x_part(2) + gate(0, sum(1)) * h_part(2)
+                                        : x_part(2) + float(third.data[item]);
   return (1.0 - z) * gate(1, x) + z * float(state.data[item]);
 }
 

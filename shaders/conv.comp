@@ -2,10 +2,10 @@
 #extension GL_GOOGLE_include_directive : require
 // One invocation an output of a convolution in groups: the sum over its window.
 //! S = f32 f16
-#include "shaders/lib/storage.glsl"
 #include "shaders/abi.h"
 #include "shaders/lib/flat.glsl"
 #include "shaders/lib/math.glsl"
+#include "shaders/lib/storage.glsl"
 
 layout(constant_id = 0) const uint kFlags = 0;
 layout(constant_id = 1) const uint kAct = 0;
@@ -29,7 +29,8 @@ float window_sum(uint image, uint filter_index, ivec3 start) {
       uint line = image + (uint(at.x) * p.in_shape[1] + uint(at.y)) * p.in_shape[2];
       uint taps = filter_index + (d * kHeight + i) * kWidth;
       for (uint j = 0; j < kWidth; ++j, at.z += step.z) {
-        if (at.z >= 0 && at.z < size.z) sum += float(source.data[line + uint(at.z)]) * float(weight.data[taps + j]);
+        if (at.z >= 0 && at.z < size.z)
+          sum += float(source.data[line + uint(at.z)]) * float(weight.data[taps + j]);
       }
     }
   }

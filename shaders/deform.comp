@@ -1,9 +1,9 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 //! S = f32 f16
-#include "shaders/lib/storage.glsl"
 #include "shaders/abi.h"
 #include "shaders/lib/flat.glsl"
+#include "shaders/lib/storage.glsl"
 
 layout(push_constant) uniform Push { DeformParams p; };
 READONLY(0, STORE, source);
@@ -33,9 +33,10 @@ void main() {
   if (batch >= p.batch) return;
   uint group = (batch * p.offset_groups + channel * p.offset_groups / p.channels) * taps + tap;
   uint line = position / p.out_shape[1], tap_line = tap / p.kernel[1];
-  vec2 at = vec2(int(line * p.stride[0] + tap_line * p.dilation[0]) - p.pad[0],
-                 int((position - line * p.out_shape[1]) * p.stride[1] +
-                     (tap - tap_line * p.kernel[1]) * p.dilation[1]) - p.pad[1]);
+  vec2 at = vec2(
+      int(line * p.stride[0] + tap_line * p.dilation[0]) - p.pad[0],
+      int((position - line * p.out_shape[1]) * p.stride[1] + (tap - tap_line * p.kernel[1]) * p.dilation[1]) -
+          p.pad[1]);
   at += vec2(float(offset.data[group * 2 * positions + position]),
              float(offset.data[(group * 2 + 1) * positions + position]));
   float value = bilinear(plane, at);

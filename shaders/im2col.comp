@@ -1,9 +1,9 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 //! S = f32 f16 u8
-#include "shaders/lib/storage.glsl"
 #include "shaders/abi.h"
 #include "shaders/lib/flat.glsl"
+#include "shaders/lib/storage.glsl"
 
 layout(push_constant) uniform Push { Im2colParams p; };
 READONLY(0, STORE, source);
@@ -17,8 +17,8 @@ void main() {
   uint batch = row / positions;
   if (batch >= p.batch) return;
   uint channel = column / taps;
-  ivec3 at =
-      window_start(row - batch * positions) + split_index(p.kernel, column - channel * taps) * window_dilation();
+  ivec3 at = window_start(row - batch * positions) +
+             split_index(p.kernel, column - channel * taps) * window_dilation();
   bool inside = in_image(at);
   uint plane = batch * p.channel_stride + p.channel_begin + channel;
   uint from = inside ? plane * volume(p.in_shape) + pixel_index(at) : 0;

@@ -1,8 +1,8 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 //! S = f32 f16
-#include "shaders/lib/storage.glsl"
 #include "shaders/abi.h"
+#include "shaders/lib/storage.glsl"
 #include "shaders/lib/workgroup.glsl"
 
 layout(constant_id = 0) const uint kFlags = 0;

@@ -1,9 +1,9 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 //! S = f32 f16 u8 i8
-#include "shaders/lib/storage.glsl"
 #include "shaders/abi.h"
 #include "shaders/lib/flat.glsl"
+#include "shaders/lib/storage.glsl"
 
 layout(constant_id = 0) const uint kOp = 0;
 layout(constant_id = 1) const uint kFlags = 0;
@@ -50,7 +50,8 @@ void main() {
     best = at;
   }
   if (kOp == kPoolMean) result /= float(max(count, 1));
-  if (kOp == kPoolLp) result = p.power == 1.0 ? result : p.power == 2.0 ? sqrt(result) : pow(result, 1.0 / p.power);
+  if (kOp == kPoolLp)
+    result = p.power == 1.0 ? result : p.power == 2.0 ? sqrt(result) : pow(result, 1.0 / p.power);
   target.data[item] = STORE(ARITH(result));
   if ((kFlags & kPoolIndices) == 0) return;
   bool columns = (kFlags & kPoolColumnMajor) != 0;

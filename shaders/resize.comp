@@ -1,9 +1,9 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 //! S = f32 f16
-#include "shaders/lib/storage.glsl"
 #include "shaders/abi.h"
 #include "shaders/lib/flat.glsl"
+#include "shaders/lib/storage.glsl"
 
 layout(push_constant) uniform Push { ResizeParams p; };
 READONLY(0, STORE, source);

@@ -34,10 +34,10 @@ void emit_product(LowerContext& c, const ConvOperands& o, ValueId columns, bool 
   p.flags = (transposed ? abi::kMatmulTransB : 0) | (bias ? abi::kMatmulBias | abi::kMatmulBiasPerRow : 0);
   p.act = act;
   p.alpha = 1;
-  c.emit("matmul", {dtype, c.value(columns).dtype}, p,
-         {c.read(o.weight), c.read(columns), c.read(bias ? o.bias : o.weight), c.read(o.weight),
-          c.write(o.out)},
-         {p.n, p.m, p.batch});
+  c.emit(
+      "matmul", {dtype, c.value(columns).dtype}, p,
+      {c.read(o.weight), c.read(columns), c.read(bias ? o.bias : o.weight), c.read(o.weight), c.write(o.out)},
+      {p.n, p.m, p.batch});
 }
 
 void emit_windows(LowerContext& c, const ConvOperands& o, const Window& w, int64_t group, uint32_t act) {
@@ -74,8 +74,7 @@ void emit_conv(LowerContext& c, const ConvOperands& operands, const Window& wind
   const int64_t positions = window.positions();
   if (is_pointwise(window)) return emit_product(c, operands, operands.x, false, positions, act);
   const core::Shape image = c.static_shape(operands.x);
-  const ValueId patches =
-      c.temp(c.value(operands.x).dtype, {image[0], positions, image[1] * window.taps()});
+  const ValueId patches = c.temp(c.value(operands.x).dtype, {image[0], positions, image[1] * window.taps()});
   emit_patches(c, operands.x, patches, window);
   emit_product(c, operands, patches, true, positions, act);
 }

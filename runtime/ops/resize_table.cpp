@@ -41,7 +41,7 @@ double cubic_weight(double x, double a) {
 }
 
 struct Mix {
-  int64_t first = 0;            // element of the first weight; may lie outside
+  int64_t first = 0;  // element of the first weight; may lie outside
   std::vector<double> weights;
 };
 
@@ -55,7 +55,8 @@ Mix mix_at(double x, double scale, const ResizeRule& rule) {
   double sum = 0;
   for (int64_t i = before; i < 2 - before; ++i) {
     const double distance = (double(whole + i) - x) * squeeze;
-    mix.weights.push_back(rule.mode == "cubic" ? cubic_weight(distance, rule.cubic_a) : linear_weight(distance));
+    mix.weights.push_back(rule.mode == "cubic" ? cubic_weight(distance, rule.cubic_a)
+                                               : linear_weight(distance));
     sum += mix.weights.back();
   }
   for (double& weight : mix.weights) weight /= rule.antialias ? sum : 1.0;

@@ -44,8 +44,7 @@ void same_pads(Window& w, size_t i, bool upper) {
 }
 
 int64_t out_size(const Window& w, size_t i, bool ceil_mode) {
-  const int64_t reach =
-      w.in[i] + w.pad_begin[i] + w.pad_end[i] - (w.kernel[i] - 1) * w.dilation[i] - 1;
+  const int64_t reach = w.in[i] + w.pad_begin[i] + w.pad_end[i] - (w.kernel[i] - 1) * w.dilation[i] - 1;
   if (reach < 0) fail("the kernel is larger than the padded image");
   const int64_t out = (reach + (ceil_mode ? w.stride[i] - 1 : 0)) / w.stride[i] + 1;
   // A window that would start in the padding behind the image is left out.
@@ -57,8 +56,10 @@ int64_t out_size(const Window& w, size_t i, bool ceil_mode) {
 Window read_window(const Attributes& attributes, const core::Shape& kernel, const core::Shape& spatial) {
   Window w;
   w.rank = spatial.size();
-  if (w.rank < 1 || w.rank > 3) fail("windows slide over one to three spatial axes, not " + std::to_string(w.rank));
-  if (kernel.size() != w.rank) fail("kernel_shape " + core::shape_text(kernel) + " does not fit " + core::shape_text(spatial));
+  if (w.rank < 1 || w.rank > 3)
+    fail("windows slide over one to three spatial axes, not " + std::to_string(w.rank));
+  if (kernel.size() != w.rank)
+    fail("kernel_shape " + core::shape_text(kernel) + " does not fit " + core::shape_text(spatial));
   w.in = right_aligned(spatial, 1);
   w.kernel = right_aligned(kernel, 1);
   w.stride = list(attributes, "strides", w.rank, 1);

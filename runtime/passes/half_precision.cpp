@@ -31,6 +31,7 @@ bool converts(const Node& node) {
   static constexpr std::array<std::string_view, 7> kStandard = {
       "MatMul", "Gemm", "Conv", "ConvTranspose", "LayerNormalization", "RMSNormalization", "BatchNormalization"};
   if (node.domain == "vulcap") return is_one_of(node.op, kOwn) || node.op == "Patches";
+  if (node.is("FusedConv", "com.microsoft")) return true;
   return node.domain.empty() && is_one_of(node.op, kStandard);
 }
 

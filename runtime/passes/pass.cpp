@@ -11,6 +11,7 @@ const std::vector<Pass>& passes() {
       {"fuse_activation", fuse_activation},
       {"fuse_layer_norm", fuse_layer_norm},
       {"conv_to_linear", conv_to_linear},
+      {"fuse_conv", fuse_conv},
       {"append_in_place", append_in_place},
       {"fuse_attention", fuse_attention},
       {"fuse_linear", fuse_linear},

@@ -32,6 +32,7 @@ int simplify(graph::Graph& graph);
 int fuse_activation(graph::Graph& graph);
 int fuse_layer_norm(graph::Graph& graph);
 int conv_to_linear(graph::Graph& graph);
+int fuse_conv(graph::Graph& graph);
 int fuse_linear(graph::Graph& graph);
 int quantised_weights(graph::Graph& graph);
 int append_in_place(graph::Graph& graph);

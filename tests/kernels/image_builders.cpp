@@ -32,7 +32,8 @@ void read_window(Row& row, Params& p, int (&end)[3]) {
   right_align(p.pad, pad, 0);
   right_align(end, row.list("end", pad), 0);
   for (size_t i = 0; i < 3; ++i) {
-    const int64_t reach = int64_t(p.in_shape[i]) + p.pad[i] + end[i] - int64_t(p.dilation[i] * (p.kernel[i] - 1)) - 1;
+    const int64_t reach =
+        int64_t(p.in_shape[i]) + p.pad[i] + end[i] - int64_t(p.dilation[i] * (p.kernel[i] - 1)) - 1;
     p.out_shape[i] = uint32_t(reach / int64_t(p.stride[i]) + 1);
   }
 }
@@ -54,7 +55,8 @@ void build_im2col(Row& row, Builder& builder) {
 }
 
 uint32_t activation_code(const std::string& name) {
-  constexpr const char* kNames[] = {"none", "gelu", "gelu_tanh", "relu", "quick_gelu", "silu", "tanh", "sigmoid"};
+  constexpr const char* kNames[] = {"none",       "gelu", "gelu_tanh", "relu",
+                                    "quick_gelu", "silu", "tanh",      "sigmoid"};
   for (uint32_t code = 0; code < std::size(kNames); ++code) {
     if (name == kNames[code]) return code;
   }
@@ -74,7 +76,8 @@ void build_conv(Row& row, Builder& builder) {
   p.flags = row.flag("bias") ? abi::kConvBias : 0;
   const uint32_t outputs = p.groups * p.out_channels;
   builder.input(builder.storage(), size_t(p.batch) * p.groups * p.in_channels * volume(p.in_shape));
-  const uint32_t weight = builder.input(builder.storage(), size_t(outputs) * p.in_channels * volume(p.kernel));
+  const uint32_t weight =
+      builder.input(builder.storage(), size_t(outputs) * p.in_channels * volume(p.kernel));
   if (p.flags & abi::kConvBias) {
     builder.input(builder.storage(), outputs);
   } else {

@@ -23,9 +23,9 @@ inline size_t round_up(size_t count) { return (count + kStep - 1) / kStep * kSte
 
 // Sizes, in floats, of the scratch of one thread.
 struct Layout {
-  size_t depth, height;    // padded plane, lines of `phases` runs of `run`
+  size_t depth, height;  // padded plane, lines of `phases` runs of `run`
   size_t phases, run;
-  size_t out_width;        // of a line of sums
+  size_t out_width;  // of a line of sums
   size_t plane, line, taps, sums;
 
   explicit Layout(const abi::ConvParams& p)
@@ -118,7 +118,8 @@ class Conv {
       for (size_t h = 0; h < p_.out_shape[1]; ++h, sums += layout_.out_width) {
         const float* from = s.plane + (d * p_.stride[0] * layout_.height + h * p_.stride[1]) * line;
         size_t x = 0;
-        for (; x + 4 * kLanes <= layout_.out_width; x += 4 * kLanes) gather_run<4>(from + x, s.taps, sums + x);
+        for (; x + 4 * kLanes <= layout_.out_width; x += 4 * kLanes)
+          gather_run<4>(from + x, s.taps, sums + x);
         for (; x < layout_.out_width; x += kLanes) gather_run<1>(from + x, s.taps, sums + x);
       }
     }
@@ -191,9 +192,7 @@ size_t conv_scratch(const ops::KernelCall& call, size_t threads) {
 
 }  // namespace
 
-void cpu_kernel_conv(CpuRegistry& registry) {
-  registry.add("conv", {run_conv, accepts_conv, conv_scratch});
-}
+void cpu_kernel_conv(CpuRegistry& registry) { registry.add("conv", {run_conv, accepts_conv, conv_scratch}); }
 
 }  // namespace vulcap::cpu
 #endif

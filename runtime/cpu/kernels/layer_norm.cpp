@@ -56,7 +56,8 @@ class LayerNorm {
   }
 
   Moments moments_of_row(size_t row) const {
-    if (p_.flags & abi::kNormGiven) return {args_.ptr<float>(6)[row % p_.period], args_.ptr<float>(7)[row % p_.period]};
+    if (p_.flags & abi::kNormGiven)
+      return {args_.ptr<float>(6)[row % p_.period], args_.ptr<float>(7)[row % p_.period]};
     const bool center = !(p_.flags & abi::kNormRms);
     const size_t begin = row * p_.cols;
     return moments(begin, center ? mean(begin) : 0.0f, center);

@@ -57,15 +57,21 @@ class Unit {
   }
 
  private:
-  double load(size_t binding, size_t i) const { return load_real(args_.call.variant.storage, args_.buffers[binding], i); }
+  double load(size_t binding, size_t i) const {
+    return load_real(args_.call.variant.storage, args_.buffers[binding], i);
+  }
   void store(size_t binding, size_t i, double value) {
     store_real(args_.call.variant.storage, args_.buffers[binding], i, value);
   }
   size_t gates() const { return p_.kind == abi::kCellLstm ? 4 : p_.kind == abi::kCellRnn ? 1 : 3; }
-  double from_x(size_t g) const { return load(0, size_t(position_) * p_.gx_t + b_ * p_.gx_b + g * p_.hidden + j_); }
+  double from_x(size_t g) const {
+    return load(0, size_t(position_) * p_.gx_t + b_ * p_.gx_b + g * p_.hidden + j_);
+  }
   double from_h(size_t g) const { return load(1, (b_ * gates() + g) * p_.hidden + j_); }
   double sum(size_t g) const { return from_x(g) + from_h(g); }
-  double peephole(size_t g) const { return p_.flags & abi::kCellPeepholes ? load(2, g * p_.hidden + j_) : 0.0; }
+  double peephole(size_t g) const {
+    return p_.flags & abi::kCellPeepholes ? load(2, g * p_.hidden + j_) : 0.0;
+  }
 
   double gate(size_t act, double x) const {
     if (p_.flags & abi::kCellClip) x = std::clamp(x, -double(p_.clip), double(p_.clip));
@@ -84,7 +90,8 @@ class Unit {
 
   double gru() {
     const double z = gate(0, sum(0));
-    const double x = p_.flags & abi::kCellLinear ? from_x(2) + gate(0, sum(1)) * from_h(2) : from_x(2) + load(2, at_);
+    const double x =
+        p_.flags & abi::kCellLinear ? from_x(2) + gate(0, sum(1)) * from_h(2) : from_x(2) + load(2, at_);
     return (1 - z) * gate(1, x) + z * load(3, at_);
   }
 

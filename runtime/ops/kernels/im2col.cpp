@@ -10,7 +10,8 @@ void im2col_reference(const KernelArgs& args) {
   const size_t size = core::dtype_bytes(args.call.variant.storage, 1);
   const size_t taps = volume(p.kernel), columns = p.channels * taps, positions = volume(p.out_shape);
   for (size_t item = 0; item < p.batch * positions * columns; ++item) {
-    const size_t column = item % columns, position = item / columns % positions, b = item / columns / positions;
+    const size_t column = item % columns, position = item / columns % positions,
+                 b = item / columns / positions;
     const size_t plane = b * p.channel_stride + p.channel_begin + column / taps;
     const int64_t pixel = pixel_of(p, position, column % taps);
     std::byte* y = args.buffers[1] + item * size;

@@ -26,7 +26,8 @@ void layer_norm_reference(const KernelArgs& args) {
   for (size_t row = 0; row < p.rows; ++row) {
     const size_t begin = row * p.cols;
     for (size_t i = 0; i < p.cols; ++i) {
-      v[i] = load_real(dtype, x, begin + i) + (p.flags & abi::kNormSkip ? load_real(dtype, skip, begin + i) : 0.0);
+      v[i] = load_real(dtype, x, begin + i) +
+             (p.flags & abi::kNormSkip ? load_real(dtype, skip, begin + i) : 0.0);
     }
     Moments m = p.flags & abi::kNormGiven ? Moments{double(args.ptr<float>(6)[row % p.period]),
                                                     double(args.ptr<float>(7)[row % p.period])}

@@ -176,9 +176,17 @@ void lower_lrn(LowerContext& c) {
   };
   const uint32_t channels = narrow(shape[1]), plane = plane_size(shape), taps = narrow(size);
   const int32_t front = int32_t((size - 1) / 2);
-  const abi::PoolParams p{narrow(shape[0]), abi::kPoolMean, {1, channels, plane}, {1, channels, plane},
-                          {1, taps, 1},     {1, 1, 1},      {1, 1, 1},            {0, front, 0},
-                          {0, taps, 0},     abi::kPoolCountPads, 0};
+  const abi::PoolParams p{narrow(shape[0]),
+                          abi::kPoolMean,
+                          {1, channels, plane},
+                          {1, channels, plane},
+                          {1, taps, 1},
+                          {1, 1, 1},
+                          {1, 1, 1},
+                          {0, front, 0},
+                          {0, taps, 0},
+                          abi::kPoolCountPads,
+                          0};
   c.emit("pool", {real, {}}, p, {c.read(compose.binary("Mul", x, x)), c.write(means), c.write(means)},
          {p.planes * channels * plane, 1, 1});
   const ValueId shifted =

@@ -18,7 +18,8 @@ void check_weight(InferContext& c, const core::Shape& image, const core::Shape& 
     c.fail("only convolutions over one to three spatial axes are supported, the input has shape " +
            core::shape_text(image));
   }
-  if (weight.size() != image.size()) c.fail("weight " + core::shape_text(weight) + " has another rank than the input");
+  if (weight.size() != image.size())
+    c.fail("weight " + core::shape_text(weight) + " has another rank than the input");
   if (group < 1 || weight[1] * group != image[1] || weight[0] % group != 0) {
     c.fail("weight " + core::shape_text(weight) + " does not fit " + std::to_string(image[1]) +
            " channels in " + std::to_string(group) + " groups");
@@ -40,7 +41,8 @@ void infer_conv(InferContext& c) {
   const Window w = read_window(c.attributes(), spatial_of(weight), spatial_of(image));
   SymShape to{Dim(image[0]), Dim(weight[0])};
   for (int64_t size : w.out_sizes()) to.emplace_back(size);
-  if (c.has(3) && !(c.shape(3) == to)) c.fail("the addend " + core::shape_text(c.shape(3)) + " has another shape");
+  if (c.has(3) && !(c.shape(3) == to))
+    c.fail("the addend " + core::shape_text(c.shape(3)) + " has another shape");
   c.set(0, c.dtype(0), std::move(to));
 }
 
@@ -113,10 +115,12 @@ void lower_fused_conv(LowerContext& c) {
   if (inside) return;
   Compose compose(c);
   ValueId value = operands.out;
-  if (addend) value = compose.binary("Add", value, c.in(3), activation.name.empty() ? c.out(0) : graph::kNoValue);
+  if (addend)
+    value = compose.binary("Add", value, c.in(3), activation.name.empty() ? c.out(0) : graph::kNoValue);
   if (activation.name.empty()) return;
   const uint32_t n = narrow(int64_t(core::element_count(to)));
-  c.emit("unary", {c.dtype(0), {}}, abi::UnaryParams{n, uint32_t(activation.op), activation.alpha, activation.beta},
+  c.emit("unary", {c.dtype(0), {}},
+         abi::UnaryParams{n, uint32_t(activation.op), activation.alpha, activation.beta},
          {c.read(value), c.write(c.out(0))}, {n, 1, 1});
 }
 

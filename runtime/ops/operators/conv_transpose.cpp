@@ -26,9 +26,11 @@ core::Shape list(const Attributes& attributes, std::string_view name, size_t ran
 // Pads from output_shape, or the output's size from pads.
 void place(const Attributes& attributes, Transposed& t, const core::Shape& image) {
   const size_t rank = t.kernel.size();
-  const core::Shape extra = list(attributes, "output_padding", rank, 0), wanted = attributes.integers("output_shape");
+  const core::Shape extra = list(attributes, "output_padding", rank, 0),
+                    wanted = attributes.integers("output_shape");
   const std::string auto_pad = attributes.text("auto_pad", "NOTSET");
-  const core::Shape pads = auto_pad == "NOTSET" ? list(attributes, "pads", 2 * rank, 0) : core::Shape(2 * rank, 0);
+  const core::Shape pads =
+      auto_pad == "NOTSET" ? list(attributes, "pads", 2 * rank, 0) : core::Shape(2 * rank, 0);
   for (size_t i = 0; i < rank; ++i) {
     const int64_t full = t.stride[i] * (image[2 + i] - 1) + extra[i] + (t.kernel[i] - 1) * t.dilation[i] + 1;
     const bool same = auto_pad.starts_with("SAME");
@@ -46,7 +48,8 @@ void place(const Attributes& attributes, Transposed& t, const core::Shape& image
   }
 }
 
-Transposed read_transposed(const Attributes& attributes, const core::Shape& image, const core::Shape& weight) {
+Transposed read_transposed(const Attributes& attributes, const core::Shape& image,
+                           const core::Shape& weight) {
   Transposed t;
   t.kernel = spatial_of(weight);
   t.stride = list(attributes, "strides", t.kernel.size(), 1);
@@ -63,13 +66,15 @@ void infer_conv_transpose(InferContext& c) {
   const int64_t group = c.attributes().integer("group", 1);
   c.same_dtype(0, 1);
   if (image.size() < 3 || image.size() > 5 || weight.size() != image.size())
-    c.fail("only convolutions over one to three spatial axes are supported, the input has shape " + core::shape_text(image));
+    c.fail("only convolutions over one to three spatial axes are supported, the input has shape " +
+           core::shape_text(image));
   if (group < 1 || weight[0] != image[1] || image[1] % group != 0)
     c.fail("weight " + core::shape_text(weight) + " does not fit " + std::to_string(image[1]) + " channels");
   const Transposed t = read_transposed(c.attributes(), image, weight);
   SymShape to{Dim(image[0]), Dim(weight[1] * group)};
   for (int64_t size : t.out) to.emplace_back(size);
-  if (c.has(2) && !(c.shape(2) == SymShape{to[1]})) c.fail("bias " + core::shape_text(c.shape(2)) + " does not fit");
+  if (c.has(2) && !(c.shape(2) == SymShape{to[1]}))
+    c.fail("bias " + core::shape_text(c.shape(2)) + " does not fit");
   c.set(0, c.dtype(0), std::move(to));
 }
 
@@ -93,7 +98,8 @@ ValueId turned_weight(LowerContext& c, int64_t group) {
 ValueId spread(LowerContext& c, const core::Shape& stride) {
   const core::Shape from = c.shape(0);
   core::Shape to = from;
-  for (size_t i = 0; i < stride.size(); ++i) to[2 + i] = std::max<int64_t>(0, (from[2 + i] - 1) * stride[i] + 1);
+  for (size_t i = 0; i < stride.size(); ++i)
+    to[2 + i] = std::max<int64_t>(0, (from[2 + i] - 1) * stride[i] + 1);
   if (to == from) return c.in(0);
   const ValueId wide = c.temp(c.dtype(0), to);
   const uint32_t n = narrow(int64_t(core::element_count(to)));
@@ -131,7 +137,8 @@ Window deform_window(const Attributes& attributes, const core::Shape& image, con
 
 void infer_deform_conv(InferContext& c) {
   const core::Shape image = known_shape(c, 0), weight = known_shape(c, 1);
-  const int64_t group = c.attributes().integer("group", 1), shifts = c.attributes().integer("offset_group", 1);
+  const int64_t group = c.attributes().integer("group", 1),
+                shifts = c.attributes().integer("offset_group", 1);
   if (image.size() != 4 || weight.size() != 4) c.fail("only two spatial axes are supported");
   if (group < 1 || weight[1] * group != image[1] || weight[0] % group != 0)
     c.fail("weight " + core::shape_text(weight) + " does not fit " + std::to_string(image[1]) + " channels");
@@ -139,8 +146,10 @@ void infer_deform_conv(InferContext& c) {
   const Window w = deform_window(c.attributes(), image, weight);
   const SymShape offset{Dim(image[0]), Dim(shifts * w.taps() * 2), Dim(w.out[1]), Dim(w.out[2])};
   const SymShape mask{Dim(image[0]), Dim(shifts * w.taps()), Dim(w.out[1]), Dim(w.out[2])};
-  if (!(c.shape(2) == offset)) c.fail("offset " + core::shape_text(c.shape(2)) + " should be " + core::shape_text(offset));
-  if (c.has(4) && !(c.shape(4) == mask)) c.fail("mask " + core::shape_text(c.shape(4)) + " should be " + core::shape_text(mask));
+  if (!(c.shape(2) == offset))
+    c.fail("offset " + core::shape_text(c.shape(2)) + " should be " + core::shape_text(offset));
+  if (c.has(4) && !(c.shape(4) == mask))
+    c.fail("mask " + core::shape_text(c.shape(4)) + " should be " + core::shape_text(mask));
   c.set(0, c.dtype(0), {Dim(image[0]), Dim(weight[0]), Dim(w.out[1]), Dim(w.out[2])});
 }
 

@@ -1,10 +1,9 @@
 // Normalisation of the last axes: LayerNormalization-17, RMSNormalization-23, and ONNX Runtime's
 // SimplifiedLayerNormalization, SkipLayerNormalization and SkipSimplifiedLayerNormalization, which also occur
 // in the domain of ONNX. Softmax-13, LogSoftmax-13.
-#include "runtime/ops/norm.h"
-
 #include "runtime/ops/compose.h"
 #include "runtime/ops/movement.h"
+#include "runtime/ops/norm.h"
 #include "runtime/ops/shape_rules.h"
 
 namespace vulcap::ops {
@@ -12,12 +11,14 @@ namespace {
 
 void infer_same(InferContext& c) { c.set(0, c.dtype(0), c.shape(0)); }
 
-bool is_rms(const Node& node) { return node.op.find("Layer") == std::string::npos || node.op.find("Simplified") != std::string::npos; }
+bool is_rms(const Node& node) {
+  return node.op.find("Layer") == std::string::npos || node.op.find("Simplified") != std::string::npos;
+}
 
 // Which operand and output is which.
 struct Roles {
-  size_t scale, bias;         // operands
-  size_t mean, inverse;       // outputs
+  size_t scale, bias;    // operands
+  size_t mean, inverse;  // outputs
 };
 
 Roles roles_of(const Node& node) {
@@ -35,7 +36,8 @@ void set_moments(InferContext& c, const Roles& roles, size_t axis) {
   SymShape moments = c.shape(0);
   for (size_t i = axis; i < moments.size(); ++i) moments[i] = Dim(1);
   for (size_t output : {roles.mean, roles.inverse}) {
-    if (output < c.outputs() && c.node().outputs[output] != graph::kNoValue) c.set(output, DType::kF32, moments);
+    if (output < c.outputs() && c.node().outputs[output] != graph::kNoValue)
+      c.set(output, DType::kF32, moments);
   }
 }
 
@@ -115,7 +117,8 @@ void lower_layer_norm(LowerContext& c) {
   } else {
     o.y = c.temp(dtype, shape);
     emit_norm(c, o, p);
-    const ValueId scaled = compose.binary("Mul", o.y, scale, bias == graph::kNoValue ? result : graph::kNoValue);
+    const ValueId scaled =
+        compose.binary("Mul", o.y, scale, bias == graph::kNoValue ? result : graph::kNoValue);
     if (bias != graph::kNoValue) compose.binary("Add", scaled, bias, result);
   }
   if (dtype != out) compose.cast(result, out, c.out(0));

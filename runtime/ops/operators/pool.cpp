@@ -54,13 +54,15 @@ void lower_global(LowerContext& c) {
   const uint32_t columns = narrow(int64_t(core::element_count(spatial_of(shape))));
   const int64_t power = c.node().op == "GlobalLpPool" ? c.attributes().integer("p", 2) : 0;
   if (power > 2) {
-    abi::PoolParams p{rows, abi::kPoolLp, {1, 1, columns}, {1, 1, 1}, {1, 1, columns}, {1, 1, 1}, {1, 1, 1},
-                      {},   {},           0,               float(power)};
-    c.emit("pool", {c.dtype(0), {}}, p, {c.read(c.in(0)), c.write(c.out(0)), c.write(c.out(0))}, {rows, 1, 1});
+    abi::PoolParams p{
+        rows, abi::kPoolLp, {1, 1, columns}, {1, 1, 1}, {1, 1, columns}, {1, 1, 1}, {1, 1, 1}, {}, {},
+        0,    float(power)};
+    c.emit("pool", {c.dtype(0), {}}, p, {c.read(c.in(0)), c.write(c.out(0)), c.write(c.out(0))},
+           {rows, 1, 1});
     return;
   }
-  const uint32_t op = power == 1                    ? abi::kReduceL1
-                      : power == 2                  ? abi::kReduceL2
+  const uint32_t op = power == 1                       ? abi::kReduceL1
+                      : power == 2                     ? abi::kReduceL2
                       : c.node().op == "GlobalMaxPool" ? abi::kReduceMax
                                                        : abi::kReduceMean;
   c.emit("reduce", {c.dtype(0), {}}, abi::ReduceParams{rows, columns, 1, op},

@@ -34,19 +34,25 @@ void infer_recurrent(InferContext& c) {
   if (x.size() != 3 || w.size() != 3 || r.size() != 3) c.fail("X, W and R must have three axes");
   const Sizes s = sizes_of(c.node(), x, r);
   const bool both = c.attributes().text("direction", "forward") == "bidirectional";
-  if (s.directions != (both ? 2 : 1) || w != core::Shape{s.directions, s.gates * s.hidden, s.input} || r[1] != s.gates * s.hidden)
-    c.fail("W " + core::shape_text(w) + " and R " + core::shape_text(r) + " do not fit X " + core::shape_text(x));
+  if (s.directions != (both ? 2 : 1) || w != core::Shape{s.directions, s.gates * s.hidden, s.input} ||
+      r[1] != s.gates * s.hidden)
+    c.fail("W " + core::shape_text(w) + " and R " + core::shape_text(r) + " do not fit X " +
+           core::shape_text(x));
   const auto check = [&](size_t i, const SymShape& shape) {
-    if (c.has(i) && !(c.shape(i) == shape)) c.fail("operand " + core::shape_text(c.shape(i)) + " should be " + core::shape_text(shape));
+    if (c.has(i) && !(c.shape(i) == shape))
+      c.fail("operand " + core::shape_text(c.shape(i)) + " should be " + core::shape_text(shape));
   };
   const Dim directions(s.directions), batch(s.batch), hidden(s.hidden);
-  const SymShape state = s.batch_first ? SymShape{batch, directions, hidden} : SymShape{directions, batch, hidden};
+  const SymShape state =
+      s.batch_first ? SymShape{batch, directions, hidden} : SymShape{directions, batch, hidden};
   check(3, {directions, Dim(2 * s.gates * s.hidden)});
   check(kLengths, {batch});
   check(kInitialH, state);
   check(kInitialC, state);
   check(kPeepholes, {directions, Dim(3 * s.hidden)});
-  c.set(0, c.dtype(0), s.batch_first ? SymShape{batch, Dim(s.steps), directions, hidden} : SymShape{Dim(s.steps), directions, batch, hidden});
+  c.set(0, c.dtype(0),
+        s.batch_first ? SymShape{batch, Dim(s.steps), directions, hidden}
+                      : SymShape{Dim(s.steps), directions, batch, hidden});
   c.set(1, c.dtype(0), state);
   c.set(2, c.dtype(0), state);
 }
@@ -84,11 +90,13 @@ void set_activations(LowerContext& c, abi::CellParams& p, size_t direction) {
   const bool lstm = p.kind == abi::kCellLstm, rnn = p.kind == abi::kCellRnn;
   const size_t count = lstm ? 3 : rnn ? 1 : 2;
   auto names = list<std::string>(c.attributes(), "activations");
-  const auto alphas = list<float>(c.attributes(), "activation_alpha"), betas = list<float>(c.attributes(), "activation_beta");
+  const auto alphas = list<float>(c.attributes(), "activation_alpha"),
+             betas = list<float>(c.attributes(), "activation_beta");
   size_t next_alpha = 0, next_beta = 0;
   for (size_t i = 0; i < (direction + 1) * count; ++i) {
     std::string name = i < names.size() ? names[i] : rnn || i % count > 0 ? "tanh" : "sigmoid";
-    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char ch) { return char(std::tolower(ch)); });
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char ch) { return char(std::tolower(ch)); });
     const auto* row = std::find_if(std::begin(kActivations), std::end(kActivations),
                                    [&](const ActivationRow& r) { return r.name == name; });
     if (row == std::end(kActivations)) c.fail("activation '" + name + "' is not known");
@@ -142,7 +150,8 @@ class Direction {
   }
 
   ValueId slice(ValueId from, core::Shape shape, int64_t offset) {
-    if (core::element_count(shape) == core::element_count(compose_.shape(from))) return compose_.view(from, shape);
+    if (core::element_count(shape) == core::element_count(compose_.shape(from)))
+      return compose_.view(from, shape);
     const ValueId part = c_.temp(dtype_, shape);
     emit_copy(c_, from, part, {shape, row_major_strides(shape), row_major_strides(shape), offset});
     return part;
@@ -190,8 +199,8 @@ class Direction {
     p.alpha = 1;
     p.flags = abi::kMatmulTransB | (bias_values == graph::kNoValue ? 0 : abi::kMatmulBias);
     c_.emit("matmul", {dtype_, dtype_}, p,
-            {c_.read(x), c_.read(weight), c_.read(bias_values == graph::kNoValue ? x : bias_values), c_.read(x),
-             c_.write(result)},
+            {c_.read(x), c_.read(weight), c_.read(bias_values == graph::kNoValue ? x : bias_values),
+             c_.read(x), c_.write(result)},
             {p.n, p.m, 1});
     return result;
   }
@@ -202,7 +211,8 @@ class Direction {
     p.step = step;
     const ValueId y = c_.out(0);
     c_.emit("cell", {dtype_, {}}, p,
-            {c_.read(x_gates_), c_.read(h_gates), third, c_.write(h_), c_.write(cell_ == graph::kNoValue ? h_ : cell_),
+            {c_.read(x_gates_), c_.read(h_gates), third, c_.write(h_),
+             c_.write(cell_ == graph::kNoValue ? h_ : cell_),
              c_.read(c_.has(kLengths) ? c_.in(kLengths) : h_), c_.write(y == graph::kNoValue ? h_ : y)},
             {p.batch * p.hidden, 1, 1});
   }
@@ -212,14 +222,16 @@ class Direction {
     const ValueId h_gates = product(h_, recurrence_, recurrence_bias_, {s_.batch, rows});
     if (p_.kind != abi::kCellGru || (p_.flags & abi::kCellLinear)) {
       const bool peepholes = p_.kind == abi::kCellLstm && c_.has(kPeepholes);
-      const ValueId third = peepholes ? slice(c_.in(kPeepholes), {3 * s_.hidden}, index_ * 3 * s_.hidden) : h_;
+      const ValueId third =
+          peepholes ? slice(c_.in(kPeepholes), {3 * s_.hidden}, index_ * 3 * s_.hidden) : h_;
       return emit_cell(p_.kind, step, h_gates, c_.read(third));
     }
     const ValueId reset = c_.temp(dtype_, {s_.batch, s_.hidden});
     emit_cell(abi::kCellReset, step, h_gates, c_.write(reset));
     const int64_t last = 2 * s_.hidden;
     const ValueId weight = slice(recurrence_, {s_.hidden, s_.hidden}, last * s_.hidden);
-    const ValueId last_bias = recurrence_bias_ == graph::kNoValue ? recurrence_bias_ : slice(recurrence_bias_, {s_.hidden}, last);
+    const ValueId last_bias =
+        recurrence_bias_ == graph::kNoValue ? recurrence_bias_ : slice(recurrence_bias_, {s_.hidden}, last);
     emit_cell(p_.kind, step, h_gates, c_.read(product(reset, weight, last_bias, {s_.batch, s_.hidden})));
   }
 

@@ -52,7 +52,8 @@ std::vector<ResizeAxis> resize_axes(const InferContext& c) {
   const auto which = resized_axes(c, shape.size());
   std::vector<ResizeAxis> axes;
   for (int64_t size : shape) axes.push_back({size, size, 1, 0, 1});
-  const bool crop = c.attributes().text("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize";
+  const bool crop =
+      c.attributes().text("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize";
   if (crop && present(c, 1)) {
     const auto roi = reals(c, 1);
     if (roi.size() != 2 * which.size()) c.fail("roi needs two numbers an axis");
@@ -69,7 +70,8 @@ std::vector<ResizeAxis> resize_axes(const InferContext& c) {
     if (!(scales[k] > 0)) c.fail("scales must be positive");
     ResizeAxis& axis = axes[which[k]];
     axis.scale = scales[k];
-    axis.out = int64_t(std::floor(double(float(axis.in) * float(scales[k] * (axis.roi_end - axis.roi_begin)))));
+    axis.out =
+        int64_t(std::floor(double(float(axis.in) * float(scales[k] * (axis.roi_end - axis.roi_begin)))));
   }
   return axes;
 }
@@ -79,7 +81,8 @@ void infer_resize(InferContext& c) {
   if (mode != "nearest" && mode != "linear" && mode != "cubic") c.fail("mode '" + mode + "' is not known");
   SymShape to;
   for (const ResizeAxis& axis : resize_axes(c)) {
-    if (axis.out < 0 || (axis.in == 0 && axis.out > 0)) c.fail("an axis cannot grow from " + std::to_string(axis.in) + " to " + std::to_string(axis.out));
+    if (axis.out < 0 || (axis.in == 0 && axis.out > 0))
+      c.fail("an axis cannot grow from " + std::to_string(axis.in) + " to " + std::to_string(axis.out));
     to.emplace_back(axis.out);
   }
   c.set(0, c.dtype(0), std::move(to));
@@ -114,8 +117,8 @@ void emit_axis(LowerContext& c, ValueId from, ValueId to, size_t axis, const Res
   const ValueId weight = Compose(c).constant(
       core::Tensor::from<float>(DType::kF32, {result[axis], int64_t(table.taps) + 1}, table.weight));
   const abi::ResizeParams p{narrow(outer), narrow(shape[axis]), out, narrow(inner), uint32_t(table.taps)};
-  c.emit("resize", {c.value(from).dtype, {}}, p,
-         {c.read(from), c.read(index), c.read(weight), c.write(to)}, {n, 1, 1});
+  c.emit("resize", {c.value(from).dtype, {}}, p, {c.read(from), c.read(index), c.read(weight), c.write(to)},
+         {n, 1, 1});
 }
 
 void lower_resize(LowerContext& c) {

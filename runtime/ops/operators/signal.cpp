@@ -15,10 +15,10 @@ constexpr int64_t kMostMatrixElements = int64_t{1} << 28;
 
 // y[m] = sum over t < used of x[t] e^(-2 pi i m t / length), or its inverse.
 struct Transform {
-  int64_t length = 0;   // of the signal
-  int64_t used = 0;     // elements that are there; the others count as 0
+  int64_t length = 0;                   // of the signal
+  int64_t used = 0;                     // elements that are there; the others count as 0
   int64_t in_parts = 1, out_parts = 2;  // 1: real, 2: real and imaginary
-  int64_t bins = 0;     // elements of the result
+  int64_t bins = 0;                     // elements of the result
   bool inverse = false;
   bool one_sided_input = false;  // the other half of the spectrum is the conjugate of this one
 };
@@ -56,7 +56,8 @@ size_t dft_axis(const InferContext& c) {
 
 Transform read_dft(const InferContext& c) {
   const core::Shape shape = known_shape(c, 0);
-  if (shape.size() < 2 || shape.back() < 1 || shape.back() > 2) c.fail("the last axis must hold real or complex numbers");
+  if (shape.size() < 2 || shape.back() < 1 || shape.back() > 2)
+    c.fail("the last axis must hold real or complex numbers");
   const int64_t size = shape[dft_axis(c)];
   const bool one_sided = c.attributes().integer("onesided", 0) != 0;
   Transform t;
@@ -95,7 +96,8 @@ void lower_dft(LowerContext& c) {
   emit_copy(c, c.in(0), x, {rows, strides_of(split.size, t.in_parts), row_major_strides(rows)});
   const ValueId matrix = compose.view(compose.constant(transform_matrix(t, c.dtype(0))),
                                       {1, t.used * t.in_parts, t.bins * t.out_parts});
-  const ValueId y = compose.matmul(compose.view(x, {1, split.outer * split.inner, t.used * t.in_parts}), matrix);
+  const ValueId y =
+      compose.matmul(compose.view(x, {1, split.outer * split.inner, t.used * t.in_parts}), matrix);
   const core::Shape result{split.outer, split.inner, t.bins, t.out_parts};
   emit_copy(c, y, c.out(0), {result, row_major_strides(result), strides_of(t.bins, t.out_parts)});
 }
@@ -126,7 +128,8 @@ Frames read_stft(const InferContext& c) {
 
 void infer_stft(InferContext& c) {
   const Frames f = read_stft(c);
-  if (c.has(2) && !(core::product(c.shape(2)) == Dim(f.transform.length))) c.fail("the window does not fit the frames");
+  if (c.has(2) && !(core::product(c.shape(2)) == Dim(f.transform.length)))
+    c.fail("the window does not fit the frames");
   c.set(0, c.dtype(0), {Dim(f.batch), Dim(f.count), Dim(f.transform.bins), Dim(2)});
 }
 
@@ -177,7 +180,8 @@ std::vector<int64_t> mel_edges(int64_t bands, int64_t dft_length, int64_t rate, 
 }
 
 void infer_mel_weights(InferContext& c) {
-  const int64_t bands = c.need_constants(0)[0], dft_length = c.need_constants(1)[0], rate = c.need_constants(2)[0];
+  const int64_t bands = c.need_constants(0)[0], dft_length = c.need_constants(1)[0],
+                rate = c.need_constants(2)[0];
   const double low = c.need_tensor(3).at_f64(0), high = c.need_tensor(4).at_f64(0);
   const auto dtype = DType(c.attributes().integer("output_datatype", int64_t(DType::kF32)));
   const int64_t bins = dft_length / 2 + 1;
@@ -185,12 +189,14 @@ void infer_mel_weights(InferContext& c) {
   const auto edges = mel_edges(bands, dft_length, rate, low, high);
   core::Tensor weights(dtype, {bins, bands});
   const auto set = [&](int64_t bin, int64_t band, double value) {
-    if (bin >= 0 && bin < bins) store_real(dtype, weights.mutable_bytes().data(), size_t(bin * bands + band), value);
+    if (bin >= 0 && bin < bins)
+      store_real(dtype, weights.mutable_bytes().data(), size_t(bin * bands + band), value);
   };
   for (int64_t i = 0; i < bands; ++i) {
     const int64_t begin = edges[size_t(i)], center = edges[size_t(i) + 1], end = edges[size_t(i) + 2];
     if (center == begin) set(center, i, 1);
-    for (int64_t j = begin; center > begin && j <= center; ++j) set(j, i, double(j - begin) / double(center - begin));
+    for (int64_t j = begin; center > begin && j <= center; ++j)
+      set(j, i, double(j - begin) / double(center - begin));
     for (int64_t j = center; end > center && j < end; ++j) set(j, i, double(end - j) / double(end - center));
   }
   c.set_constant(0, std::move(weights));
