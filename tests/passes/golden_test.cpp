@@ -57,7 +57,7 @@ graph::Graph specialised(const graph::Graph& graph) {
   std::map<std::string, InputSpec> specs;
   for (graph::ValueId in : graph.inputs) {
     const graph::Value& value = graph.value(in);
-    specs[value.name] = {bind_symbols(*value.shape, sizes), std::nullopt, value.capacity};
+    specs[value.name] = {bind_symbols(*value.shape, sizes), std::nullopt, value.capacity, {}};
   }
   return specialise(graph, specs);
 }

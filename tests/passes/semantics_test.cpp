@@ -290,7 +290,7 @@ TEST(Facts, ASliceThatMayBeginBeforeTheTensorIsGuarded) {
 })");
   try {
     const graph::Graph result =
-        specialise(graph, {{"x", {*graph.value(graph.inputs[0]).shape, std::nullopt, 0}}});
+        specialise(graph, {{"x", {*graph.value(graph.inputs[0]).shape, std::nullopt, 0, {}}}});
     EXPECT_FALSE(result.guards.empty()) << graph::to_text(result);
   } catch (const core::Error&) {
   }

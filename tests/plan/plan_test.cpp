@@ -41,7 +41,7 @@ graph::Graph prepared(const std::string& text) {
   const graph::Graph graph = graph::parse_text(text);
   std::map<std::string, passes::InputSpec> specs;
   for (graph::ValueId in : graph.inputs)
-    specs[graph.value(in).name] = {*graph.value(in).shape, std::nullopt, graph.value(in).capacity};
+    specs[graph.value(in).name] = {*graph.value(in).shape, std::nullopt, graph.value(in).capacity, {}};
   graph::Graph result = passes::specialise(graph, specs);
   passes::run_passes(result);
   return result;
