@@ -139,16 +139,20 @@ Command add_bench(CLI::App& app) {
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
   command->add_flag("--json", options->json, "One JSON object, see bench/README.md");
-  command->add_option("--graph", options->graph.file,
-                      "Time this .onnx file alone; a decoder makes one call of --prompt tokens and --steps of one");
+  command->add_option(
+      "--graph", options->graph.file,
+      "Time this .onnx file alone; a decoder makes one call of --prompt tokens and --steps of one");
   command->add_option("--prompt", options->graph.prompt, "Positions of the first call of --graph")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
-  command->add_option("--dim", options->graph.dims, "Size of a symbolic dim of --graph, NAME=SIZE; others are 1")
+  command
+      ->add_option("--dim", options->graph.dims, "Size of a symbolic dim of --graph, NAME=SIZE; others are 1")
       ->allow_extra_args(false);
-  command->add_option("--dump", options->graph.dump, "Write the outputs of --graph as .npy files to this folder")
+  command
+      ->add_option("--dump", options->graph.dump, "Write the outputs of --graph as .npy files to this folder")
       ->check(CLI::ExistingDirectory);
-  command->add_flag("--profile", options->graph.profile, "Time of each kind of kernel call of --graph, on stderr");
+  command->add_flag("--profile", options->graph.profile,
+                    "Time of each kind of kernel call of --graph, on stderr");
   return [options] { return run(*options); };
 }
 

@@ -91,9 +91,8 @@ class GraphBench {
   Samples run() {
     const auto begin = Clock::now();
     graph_ = onnx::load_graph(options_.file);
-    const bool decodes = std::any_of(graph_.outputs.begin(), graph_.outputs.end(), [&](graph::ValueId out) {
-      return graph_.value(out).name == "logits";
-    });
+    const bool decodes = std::any_of(graph_.outputs.begin(), graph_.outputs.end(),
+                                     [&](graph::ValueId out) { return graph_.value(out).name == "logits"; });
     decodes ? run_decoder(begin) : run_whole(begin);
     return samples_;
   }
@@ -182,7 +181,8 @@ class GraphBench {
       auto start = Clock::now();
       decoder_->start(states);
       for (int at = 0; at <= options_.steps; ++at) {
-        const auto last = at == 0 ? call(roles, 0, options_.prompt) : call(roles, options_.prompt + at - 1, 1);
+        const auto last =
+            at == 0 ? call(roles, 0, options_.prompt) : call(roles, options_.prompt + at - 1, 1);
         logits.insert(logits.end(), last.begin(), last.end());
         if (round >= 0) (at == 0 ? samples_.prefill : samples_.steps).push_back(seconds_since(start));
         start = Clock::now();
@@ -266,8 +266,9 @@ void print_json(const GraphBenchOptions& options, const Samples& samples,
 int bench_graph(const GraphBenchOptions& options, const session::OpenedDevice& opened) {
   Profile profile;
   if (options.profile) {
-    opened.device->set_profile(
-        [&](const plan::Plan& plan, const std::vector<plan::Timing>& timings) { profile.add(plan, timings); });
+    opened.device->set_profile([&](const plan::Plan& plan, const std::vector<plan::Timing>& timings) {
+      profile.add(plan, timings);
+    });
   }
   const Samples samples = GraphBench(options, *opened.device).run();
   options.json ? print_json(options, samples, opened) : print_text(options, samples, opened);

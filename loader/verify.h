@@ -30,16 +30,15 @@ struct VerifyOptions {
 // Calls `on_row` for every comparison as it is made. Throws core::Error(kInvalidModel) when the folder has
 // nothing to verify. A graph that cannot run is a failed row, not an exception.
 //
-// Tolerances are shares of the expected output's range (largest minus smallest, at least 1e-3) and follow from the graph's
-// operators:
-//   8e-2  activations rounded to steps that the file gives (QuantizeLinear, QLinear*, QGemm): an output may move by a step
-//   2e-2  activations rounded to steps that follow from their range (DynamicQuantizeLinear, *Integer, QAttention, ...)
-//   1e-2  fp16 or bf16 weights
-//   1e-3  integer weights alone (MatMulNBits, MatMulBnb4, GatherBlockQuantized, DequantizeLinear)
-//   1e-4  fp32
+// Tolerances are shares of the expected output's range (largest minus smallest, at least 1e-3) and follow
+// from the graph's operators:
+//   8e-2  activations rounded to steps that the file gives (QuantizeLinear, QLinear*, QGemm): an output may
+//   move by a step 2e-2  activations rounded to steps that follow from their range (DynamicQuantizeLinear,
+//   *Integer, QAttention, ...) 1e-2  fp16 or bf16 weights 1e-3  integer weights alone (MatMulNBits,
+//   MatMulBnb4, GatherBlockQuantized, DequantizeLinear) 1e-4  fp32
 // The largest absolute difference may also be what expected/about.json states as variants.<stem>.
-// onnxruntime_optimised_against_unoptimised. Integers and booleans must be equal; ids and texts of pipelines identical,
-// scores within the case's atol.
+// onnxruntime_optimised_against_unoptimised. Integers and booleans must be equal; ids and texts of pipelines
+// identical, scores within the case's atol.
 void verify(const std::filesystem::path& dir, session::Device& device, const VerifyOptions& options,
             const std::function<void(const VerifyRow&)>& on_row);
 

@@ -92,9 +92,8 @@ class VisionEncoderDecoder : public Captioner {
 
   void load_graphs(const LoadOptions& options) {
     const Seq2SeqFiles files = find_vision_encoder_decoder(dir_, options.dtype);
-    encoder_ =
-        std::make_unique<session::Session>(device_, onnx::load_graph(files.encoder.path),
-                                           passes_for(files.encoder, options));
+    encoder_ = std::make_unique<session::Session>(device_, onnx::load_graph(files.encoder.path),
+                                                  passes_for(files.encoder, options));
     describe("encoder", files.encoder, options);
     const graph::Graph& encoder = encoder_->graph();
     states_name_ = encoder.value(encoder.outputs.at(0)).name;

@@ -33,8 +33,8 @@ struct Attribute {
 // A number, or a symbol; "" where the size is unknown.
 using Dim = std::variant<int64_t, std::string>;
 
-// Of a sequence: dtype and shape of its elements. dtype kUndefined and has_shape false for maps and optionals, and
-// where the file says nothing.
+// Of a sequence: dtype and shape of its elements. dtype kUndefined and has_shape false for maps and
+// optionals, and where the file says nothing.
 struct ValueInfo {
   std::string name;
   bool is_sequence = false;

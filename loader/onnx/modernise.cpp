@@ -98,7 +98,8 @@ void modernise(Node& node, int64_t opset, const AddConstant& constant) {
     node.op = "Identity";
     node.inputs.resize(1);
   }
-  if (node.domain.empty() && node.op.starts_with("Skip")) node.domain = "com.microsoft";  // written by some tools
+  if (node.domain.empty() && node.op.starts_with("Skip"))
+    node.domain = "com.microsoft";  // written by some tools
   if (!node.domain.empty()) return;
   if (opset < 13 && (node.op == "Squeeze" || node.op == "Unsqueeze" || node.op == "ReduceSum"))
     list_to_input(node, "axes", 1, constant);
@@ -112,7 +113,8 @@ void modernise(Node& node, int64_t opset, const AddConstant& constant) {
   if (opset < 9 && node.op == "Scan") scan_8_to_9(node);
   if (node.op == "Scatter") node.op = "ScatterElements";
   if (node.op == "Upsample" || (opset < 11 && node.op == "Resize")) resize_10_to_11(node, constant);
-  if (opset < 20 && node.op == "DFT") set_input(node, 2, constant(int64_tensor({node.attributes.integer("axis", 1)})));
+  if (opset < 20 && node.op == "DFT")
+    set_input(node, 2, constant(int64_tensor({node.attributes.integer("axis", 1)})));
   if (opset < 11 && node.op == "Clip") clip_6_to_11(node, constant);
   if (opset < 13 && (node.op == "Softmax" || node.op == "LogSoftmax" || node.op == "Hardmax"))
     softmax_11_to_13(node);

@@ -69,8 +69,8 @@ class TensorBuffer : public CpuBuffer {
   std::span<const std::byte> bytes_;
 };
 
-// The matrix of a float product. Packing pays when many rows multiply it again and again; a weight that decode
-// steps read, or that is used once, is read where it lies: no copy at load, no second place in memory.
+// The matrix of a float product. Packing pays when many rows multiply it again and again; a weight that
+// decode steps read, or that is used once, is read where it lies: no copy at load, no second place in memory.
 class MatrixBuffer : public TensorBuffer {
  public:
   MatrixBuffer(const plan::WeightRequest& request, std::span<const std::byte> bytes)

@@ -1,5 +1,5 @@
-// How the product of a few rows with a large weight is split into items that threads share. The split depends on
-// the sizes and the number of threads alone, so that results do not change from run to run.
+// How the product of a few rows with a large weight is split into items that threads share. The split depends
+// on the sizes and the number of threads alone, so that results do not change from run to run.
 #pragma once
 
 #include <algorithm>
@@ -14,11 +14,11 @@ inline constexpr size_t kFewRows = 12;
 
 struct FewRows {
   size_t rows, columns, k;
-  size_t block;      // columns of an item
+  size_t block;  // columns of an item
   size_t blocks;
-  size_t depth;      // rows of B an item, for [k, n]
+  size_t depth;  // rows of B an item, for [k, n]
   size_t depths;
-  size_t step;       // floats from one row of sums to the next
+  size_t step;  // floats from one row of sums to the next
 
   FewRows(const abi::MatmulParams& p, size_t threads) : rows(p.m), columns(p.n), k(p.k) {
     const bool transposed = (p.flags & abi::kMatmulTransB) != 0;
@@ -26,7 +26,9 @@ struct FewRows {
     constexpr size_t kWidest = 2048;
     block = transposed ? 64 : std::min(kWidest, std::max<size_t>(columns, 1));
     blocks = (columns + block - 1) / block;
-    const size_t parts = transposed || blocks >= 2 * threads ? 1 : std::max<size_t>(1, 2 * threads / std::max<size_t>(1, blocks));
+    const size_t parts = transposed || blocks >= 2 * threads
+                             ? 1
+                             : std::max<size_t>(1, 2 * threads / std::max<size_t>(1, blocks));
     depth = std::max<size_t>(64, ((k + parts - 1) / parts + 3) / 4 * 4);
     depths = transposed || k <= depth ? 1 : (k + depth - 1) / depth;
     if (depths == 1) depth = k;

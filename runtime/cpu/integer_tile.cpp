@@ -34,8 +34,9 @@ inline int32_t four_bytes(const uint8_t* from) {
 }
 
 template <size_t kRows>
-__attribute__((target("avx512f,avx512bw,avx512vnni"))) void tile_vnni(const uint8_t* a, size_t lda, const int8_t* b,
-                                                                      size_t k, int32_t* sums) {
+__attribute__((target("avx512f,avx512bw,avx512vnni"))) void tile_vnni(const uint8_t* a, size_t lda,
+                                                                      const int8_t* b, size_t k,
+                                                                      int32_t* sums) {
   __m512i left[kRows], right[kRows];
 #pragma GCC unroll 8
   for (size_t row = 0; row < kRows; ++row) left[row] = right[row] = _mm512_setzero_si512();
@@ -56,8 +57,10 @@ __attribute__((target("avx512f,avx512bw,avx512vnni"))) void tile_vnni(const uint
 }
 
 // Pairs of bytes are widened first: the byte product of AVX2 saturates.
-__attribute__((target("avx2"))) void tile_avx2_row(const uint8_t* a, const int8_t* b, size_t k, int32_t* sums) {
-  __m256i sum[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256()};
+__attribute__((target("avx2"))) void tile_avx2_row(const uint8_t* a, const int8_t* b, size_t k,
+                                                   int32_t* sums) {
+  __m256i sum[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(),
+                    _mm256_setzero_si256()};
   for (size_t at = 0; at < k; at += kIntegerDepth, b += kIntegerDepth * kIntegerColumns) {
     const __m256i x = _mm256_cvtepu8_epi16(_mm_set1_epi32(four_bytes(a + at)));
 #pragma GCC unroll 4
@@ -95,7 +98,8 @@ struct Tiles {
 
   Tiles() {
 #ifdef VULCAP_X86_TILES
-    if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw")) usable[count++] = tile_vnni_rows;
+    if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw"))
+      usable[count++] = tile_vnni_rows;
     if (__builtin_cpu_supports("avx2")) usable[count++] = tile_avx2;
 #endif
     usable[count++] = tile_plain;

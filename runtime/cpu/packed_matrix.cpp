@@ -105,7 +105,8 @@ void pack_straight(const Source& source, const core::Tensor& tensor, PackedMatri
   }
 }
 
-void pack_integers(const Source& source, const core::Tensor& tensor, PackedMatrix& packed, core::ThreadPool& pool) {
+void pack_integers(const Source& source, const core::Tensor& tensor, PackedMatrix& packed,
+                   core::ThreadPool& pool) {
   const size_t panels = (source.n + kPanelWidth - 1) / kPanelWidth;
   const auto* b = tensor.as<uint8_t>().data() + source.n_begin * (source.transposed ? source.ldb : 1);
   packed.column_sums.assign(panels * kPanelWidth, 0);
@@ -182,8 +183,8 @@ void pack_panel(const uint16_t* b, size_t ldb, bool transposed, size_t k, size_t
   pack_any(b, ldb, transposed, k, column, width, panel);
 }
 
-void pack_integer_panel(const uint8_t* b, bool is_unsigned, size_t ldb, bool transposed, size_t k, size_t column,
-                        size_t width, int8_t* panel, int32_t* sums) {
+void pack_integer_panel(const uint8_t* b, bool is_unsigned, size_t ldb, bool transposed, size_t k,
+                        size_t column, size_t width, int8_t* panel, int32_t* sums) {
   const uint8_t flip = is_unsigned ? 0x80 : 0;
   const size_t groups = (k + 3) / 4;
   std::memset(panel, 0, groups * 4 * kPanelWidth);

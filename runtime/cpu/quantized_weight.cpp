@@ -16,7 +16,8 @@ float QuantizedWeight::scale_at(size_t index) const {
 }
 
 float QuantizedWeight::scale(size_t k, size_t n) const {
-  return scale_at(p_.flags & abi::kWeightFlatBlocks ? (n * p_.k + k) / p_.block : k / p_.block * p_.s_k + n * p_.s_n);
+  return scale_at(p_.flags & abi::kWeightFlatBlocks ? (n * p_.k + k) / p_.block
+                                                    : k / p_.block * p_.s_k + n * p_.s_n);
 }
 
 uint32_t QuantizedWeight::number(const std::byte* base, size_t index) const {
@@ -87,7 +88,8 @@ void QuantizedWeight::dequantise_any(size_t panel, size_t width, float* to) cons
 
 void QuantizedWeight::dequantise(size_t panel, float* to) const {
   const size_t column = panel * kPanelWidth, width = std::min(kPanelWidth, p_.n - column);
-  const bool rows = p_.bits == 4 && p_.b_k == 1 && p_.b_n % 2 == 0 && (p_.flags & abi::kWeightFlatBlocks) == 0;
+  const bool rows =
+      p_.bits == 4 && p_.b_k == 1 && p_.b_n % 2 == 0 && (p_.flags & abi::kWeightFlatBlocks) == 0;
   if (rows && p_.block > 1) return dequantise_rows(column, width, to);
   dequantise_any(panel, width, to);
 }

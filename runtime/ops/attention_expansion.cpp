@@ -47,7 +47,8 @@ ValueId visible_keys(ExpandContext& c, const AttentionRequest& r) {
   if (!r.new_keys) return result;
   const ValueId query = counting(c, q[2], {Dim(1), Dim(1), Dim(q[2]), Dim(1)});
   const ValueId keys = r.causal_lengths ? lengths : c.scalar(DType::kI64, double(k[2]));
-  const ValueId last = c.add("Add", {query, c.add("Sub", {keys, c.scalar(DType::kI64, double(*r.new_keys))})});
+  const ValueId last =
+      c.add("Add", {query, c.add("Sub", {keys, c.scalar(DType::kI64, double(*r.new_keys))})});
   both(c.add("LessOrEqual", {key, last}));
   if (r.window > 0)
     both(c.add("Greater", {key, c.add("Sub", {last, c.scalar(DType::kI64, double(r.window))})}));
@@ -66,7 +67,9 @@ AttentionResult composed(ExpandContext& c, const AttentionRequest& r) {
   AttentionResult result;
   const DType dtype = c.dtype_of(r.q);
   const Dim heads = c.shape_of(r.q)[1];
-  const auto scaled = [&](std::string op, ValueId x, float by) { return c.add(std::move(op), {x, c.scalar(dtype, by)}); };
+  const auto scaled = [&](std::string op, ValueId x, float by) {
+    return c.add(std::move(op), {x, c.scalar(dtype, by)});
+  };
   const auto keep = [&](Scores stage, ValueId value) {
     if (r.scores == stage) result.scores = value;
   };
@@ -95,10 +98,11 @@ AttentionResult expand_attention(ExpandContext& c, const AttentionRequest& reque
   const bool fits = q.size() == 4 && k.size() == 4 && v.size() == 4 && q[3] == k[3] && k[2] == v[2] &&
                     k[1] == v[1] && q[0] == k[0] && k[0] == v[0] && q[1].divide(k[1]);
   if (!fits) {
-    c.fail("query " + core::shape_text(q) + ", key " + core::shape_text(k) + " and value " + core::shape_text(v) +
-           " do not fit each other");
+    c.fail("query " + core::shape_text(q) + ", key " + core::shape_text(k) + " and value " +
+           core::shape_text(v) + " do not fit each other");
   }
-  if (request.scores == Scores::kNone && request.sink == graph::kNoValue) return {fused(c, request), graph::kNoValue};
+  if (request.scores == Scores::kNone && request.sink == graph::kNoValue)
+    return {fused(c, request), graph::kNoValue};
   return composed(c, request);
 }
 

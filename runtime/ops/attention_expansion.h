@@ -37,7 +37,8 @@ struct AttentionRequest {
   ValueId sink = graph::kNoValue;     // [heads]: score of one more key, whose value is 0
   float scale = 1;
   float softcap = 0;
-  // Causal: a query i sees keys up to i + n - new_keys, n the number of keys or, causal_lengths, the entry's length.
+  // Causal: a query i sees keys up to i + n - new_keys, n the number of keys or, causal_lengths, the entry's
+  // length.
   std::optional<int64_t> new_keys;
   bool causal_lengths = false;
   int64_t window = 0;  // > 0, causal: only the last so many of them

@@ -1,5 +1,5 @@
-// Names of the integer operators that composites and passes make; attributes and operands are described where they are
-// registered.
+// Names of the integer operators that composites and passes make; attributes and operands are described where
+// they are registered.
 #pragma once
 
 #include <string_view>

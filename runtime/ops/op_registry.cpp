@@ -44,7 +44,8 @@ std::optional<std::vector<Dim>> InferContext::ints(size_t i) const {
 
 std::vector<Dim> InferContext::need_ints(size_t i) const {
   auto result = ints(i);
-  if (!result) throw NeedsValue(i, "input '" + in(i).name + "' must be known before the run but depends on data");
+  if (!result)
+    throw NeedsValue(i, "input '" + in(i).name + "' must be known before the run but depends on data");
   return *result;
 }
 
@@ -166,7 +167,8 @@ void infer_node(Graph& graph, const Node& node) {
   const OpDef* def = op_registry().find(node.domain, node.op);
   try {
     if (def == nullptr) throw Error(ErrorCode::kInvalidModel, "operator is not supported");
-    if (def->infer == nullptr) throw Error(ErrorCode::kInvalidModel, "operator is only known where it is expanded");
+    if (def->infer == nullptr)
+      throw Error(ErrorCode::kInvalidModel, "operator is only known where it is expanded");
     InferContext context(graph, node);
     def->infer(context);
   } catch (Error& error) {

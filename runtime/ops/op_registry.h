@@ -30,8 +30,8 @@ using graph::ValueId;
 // Positions already in the key/value cache: the one symbol that kernels read at run time (state[0]).
 inline constexpr std::string_view kPastSymbol = "$past";
 
-// Thrown by a shape rule for an operand whose elements it must know but that depends on data: whoever runs the
-// graph computes the operand and asks again with its value bound.
+// Thrown by a shape rule for an operand whose elements it must know but that depends on data: whoever runs
+// the graph computes the operand and asks again with its value bound.
 class NeedsValue : public core::Error {
  public:
   NeedsValue(size_t operand, std::string message)
@@ -179,7 +179,8 @@ class ExpandContext : public InferContext {
       : InferContext(graph, node), graph_(graph), emit_(std::move(emit)) {}
 
   // A node with one output (or several); its name derives from the expanded node's.
-  ValueId add(std::string op, std::vector<ValueId> inputs, Attributes attributes = {}, std::string domain = "");
+  ValueId add(std::string op, std::vector<ValueId> inputs, Attributes attributes = {},
+              std::string domain = "");
   std::vector<ValueId> add_split(std::string op, std::vector<ValueId> inputs, Attributes attributes,
                                  size_t outputs, std::string domain = "");
   ValueId view(ValueId value, const SymShape& to);
@@ -189,7 +190,8 @@ class ExpandContext : public InferContext {
   ValueId constant(core::Tensor tensor);
   ValueId integers(const std::vector<int64_t>& values);
   ValueId scalar(DType dtype, double value);  // shape []
-  // The nodes of a graph that is an attribute of the expanded node; its inputs are `operands`. Returns its outputs.
+  // The nodes of a graph that is an attribute of the expanded node; its inputs are `operands`. Returns its
+  // outputs.
   std::vector<ValueId> inlined(const Graph& body, const std::vector<ValueId>& operands);
   // Output i of the expanded node is `value`; an output that nobody asked for is left out.
   void result(size_t i, ValueId value);

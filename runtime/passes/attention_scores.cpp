@@ -124,11 +124,14 @@ std::optional<Scores> match_scores(const Matcher& m, ValueId value, int depth) {
 
 }  // namespace
 
-std::optional<Scores> match_scores(const Matcher& m, ValueId value) { return match_scores(m, value, kMaxMasks); }
+std::optional<Scores> match_scores(const Matcher& m, ValueId value) {
+  return match_scores(m, value, kMaxMasks);
+}
 
 ValueId before_cast(const Matcher& m, ValueId value) {
   const Node* cast = m.producer(value, "Cast");
-  const bool of_float = cast != nullptr && core::dtype_is_float(m.value(cast->inputs[0]).dtype) && m.single_use(value);
+  const bool of_float =
+      cast != nullptr && core::dtype_is_float(m.value(cast->inputs[0]).dtype) && m.single_use(value);
   return of_float ? cast->inputs[0] : value;
 }
 

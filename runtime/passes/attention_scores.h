@@ -29,8 +29,8 @@ std::optional<Scores> match_scores(const Matcher& m, ValueId value);
 
 // fp16 files compute the softmax in fp32, which the kernel does anyway: the value before such a cast.
 ValueId before_cast(const Matcher& m, ValueId value);
-// Older exports compute products over [batch * heads, ...] and view them as [batch, heads, ...] to mask them: the
-// value before such a view.
+// Older exports compute products over [batch * heads, ...] and view them as [batch, heads, ...] to mask them:
+// the value before such a view.
 ValueId before_regrouping(const Matcher& m, ValueId value);
 
 }  // namespace vulcap::passes

@@ -96,14 +96,16 @@ const Node* transpose_behind(const Matcher& m, const Node& product, const std::v
 }
 
 // The node in place of `product`, whose value it computes; it may write the transpose behind that as well.
-Patch attention_patch(Matcher& m, const Node& product, std::vector<ValueId> inputs, graph::Attributes attributes) {
+Patch attention_patch(Matcher& m, const Node& product, std::vector<ValueId> inputs,
+                      graph::Attributes attributes) {
   const Node* transpose = transpose_behind(m, product, attributes.integers("dims"));
   const bool by_position = transpose != nullptr;
   attributes.set("out_by_position", int64_t(by_position));
   const ValueId replaced = by_position ? transpose->outputs[0] : product.outputs[0];
   const core::SymShape to = m.shape(replaced);
   while (inputs.back() == kNoValue) inputs.pop_back();
-  Node fused = m.make(std::string(ops::kAttention), "vulcap", product.name, std::move(inputs), std::move(attributes));
+  Node fused =
+      m.make(std::string(ops::kAttention), "vulcap", product.name, std::move(inputs), std::move(attributes));
   if (m.shape(fused.outputs[0]) == to) return replace_with(replaced, std::move(fused));
   Node view = m.make_view(product.name + "/view", fused.outputs[0], to);
   const ValueId result = view.outputs[0];
@@ -138,7 +140,8 @@ StridedView view_of_keys(const Matcher& m, ValueId k) {
 // The operand of a product over [batch * heads, ...] as [batch, heads, ...].
 StridedView regrouped(StridedView view, const core::SymShape& scores) {
   if (!view.known || scores.size() != 4 || view.shape.size() != 3) return view;
-  if (view.shape[0] == scores[0] * scores[1]) view.known = reshape_view(view, {scores[0], scores[1], view.shape[1], view.shape[2]});
+  if (view.shape[0] == scores[0] * scores[1])
+    view.known = reshape_view(view, {scores[0], scores[1], view.shape[1], view.shape[2]});
   return view;
 }
 
@@ -148,13 +151,16 @@ ValueId one_mask(Matcher& m, const Scores& scores, const std::string& name, cons
   ValueId sum = kNoValue;
   const auto grouped = [&](ValueId mask) {
     const core::SymShape shape = m.shape(mask);
-    const bool merged = to.size() == 4 && shape.size() == 3 && !(shape[0] == Dim(1)) && shape[0] == to[0] * to[1];
+    const bool merged =
+        to.size() == 4 && shape.size() == 3 && !(shape[0] == Dim(1)) && shape[0] == to[0] * to[1];
     if (!merged) return mask;
-    nodes.push_back(m.make_view(name + "/mask" + std::to_string(nodes.size()), mask, {to[0], to[1], shape[1], shape[2]}));
+    nodes.push_back(
+        m.make_view(name + "/mask" + std::to_string(nodes.size()), mask, {to[0], to[1], shape[1], shape[2]}));
     return nodes.back().outputs[0];
   };
   const auto make = [&](const char* op, std::vector<ValueId> inputs, graph::Attributes attributes = {}) {
-    nodes.push_back(m.make(op, "", name + "/mask" + std::to_string(nodes.size()), std::move(inputs), std::move(attributes)));
+    nodes.push_back(m.make(op, "", name + "/mask" + std::to_string(nodes.size()), std::move(inputs),
+                           std::move(attributes)));
     return nodes.back().outputs[0];
   };
   const auto add = [&](ValueId mask) { sum = sum == kNoValue ? mask : make("Add", {sum, mask}); };
@@ -170,7 +176,8 @@ ValueId one_mask(Matcher& m, const Scores& scores, const std::string& name, cons
       ops::store_real(dtype, scalar.mutable_bytes().data(), 0, value);
       return m.graph().add_constant(name + what, std::move(scalar));
     };
-    const ValueId seen = number("/seen", 0), unseen = number("/unseen", dtype == core::DType::kF16 ? -65504 : -1e38);
+    const ValueId seen = number("/seen", 0),
+                  unseen = number("/unseen", dtype == core::DType::kF16 ? -65504 : -1e38);
     add(make("Where", {grouped(hidden.condition), hidden.keep ? seen : unseen, hidden.keep ? unseen : seen}));
   }
   return sum;
@@ -186,7 +193,8 @@ std::optional<Patch> attention(Matcher& m, const Node& node) {
   const auto scores = match_scores(m, softmax->inputs[0]);
   if (!scores || m.shape(scores->q).size() != rank || m.shape(scores->k).size() != rank) return std::nullopt;
   const core::SymShape to = m.shape(softmax->inputs[0]);
-  const Operands operands{regrouped(strided_view(m, scores->q), to), regrouped(view_of_keys(m, scores->k), to),
+  const Operands operands{regrouped(strided_view(m, scores->q), to),
+                          regrouped(view_of_keys(m, scores->k), to),
                           regrouped(strided_view(m, before_repeat(m, node.inputs[1])), to)};
   if (operands.q.shape.size() != to.size() || operands.k.shape.size() != to.size() ||
       operands.v.shape.size() != to.size())
@@ -226,7 +234,8 @@ std::optional<Patch> read_views(Matcher& m, const Node& node) {
 std::optional<Patch> rotate_view(Matcher& m, const Node& node) {
   if (!node.is(ops::kRotary, "vulcap") || node.attributes.has("x_view")) return std::nullopt;
   const StridedView x = strided_view(m, node.inputs[0]);
-  if (x.root == node.inputs[0] || !x.known || !core::is_static(x.shape) || x.strides[3] != 1) return std::nullopt;
+  if (x.root == node.inputs[0] || !x.known || !core::is_static(x.shape) || x.strides[3] != 1)
+    return std::nullopt;
   graph::Attributes attributes = node.attributes;
   std::vector<int64_t> dims;
   for (const Dim& dim : x.shape) dims.push_back(dim.value());
@@ -234,7 +243,8 @@ std::optional<Patch> rotate_view(Matcher& m, const Node& node) {
   attributes.set("x_view", std::vector<int64_t>{x.offset, x.strides[0], x.strides[1], x.strides[2]});
   std::vector<ValueId> inputs = node.inputs;
   inputs[0] = x.root;
-  return replace_with(node.outputs[0], m.make(node.op, "vulcap", node.name, std::move(inputs), std::move(attributes)));
+  return replace_with(node.outputs[0],
+                      m.make(node.op, "vulcap", node.name, std::move(inputs), std::move(attributes)));
 }
 
 }  // namespace

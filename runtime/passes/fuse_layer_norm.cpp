@@ -1,5 +1,5 @@
-// Normalisation of the last axis as exporters write it: LayerNormalization, (x - mean) / sqrt(mean((x - mean)^2) +
-// epsilon) * scale + bias, and RMSNormalization, which takes no mean away and has no bias.
+// Normalisation of the last axis as exporters write it: LayerNormalization, (x - mean) / sqrt(mean((x -
+// mean)^2) + epsilon) * scale + bias, and RMSNormalization, which takes no mean away and has no bias.
 #include "runtime/passes/pass.h"
 #include "runtime/passes/rewrite.h"
 
@@ -29,7 +29,8 @@ bool same(const Matcher& m, ValueId a, ValueId b) {
 }
 
 bool is_square_of(const Matcher& m, ValueId value, ValueId base) {
-  if (const Node* pow = m.producer(value, "Pow")) return same(m, pow->inputs[0], base) && m.is_splat(pow->inputs[1], 2);
+  if (const Node* pow = m.producer(value, "Pow"))
+    return same(m, pow->inputs[0], base) && m.is_splat(pow->inputs[1], 2);
   const Node* mul = m.producer(value, "Mul");
   return mul != nullptr && same(m, mul->inputs[0], base) && same(m, mul->inputs[1], base);
 }
@@ -56,8 +57,9 @@ std::optional<std::pair<ValueId, ValueId>> over_root(const Matcher& m, ValueId v
   if (node == nullptr || node->inputs.size() != 2) return std::nullopt;
   for (size_t i = 0; i < 2; ++i) {
     const ValueId divisor = node->inputs[1 - i];
-    const ValueId root = node->is("Mul") ? inverse_root_of(m, divisor)
-                         : node->is("Div") && i == 0 ? root_of(m, divisor) : kNoValue;
+    const ValueId root = node->is("Mul")             ? inverse_root_of(m, divisor)
+                         : node->is("Div") && i == 0 ? root_of(m, divisor)
+                                                     : kNoValue;
     if (root != kNoValue) return std::pair{node->inputs[i], root};
   }
   return std::nullopt;
@@ -91,7 +93,8 @@ ValueId before_cast(const Matcher& m, ValueId value) {
 
 bool is_row_constant(const Matcher& m, ValueId value, const core::Dim& columns) {
   const auto& shape = m.shape(value);
-  return m.value(value).constant && !shape.empty() && shape.back() == columns && core::product(shape) == columns;
+  return m.value(value).constant && !shape.empty() && shape.back() == columns &&
+         core::product(shape) == columns;
 }
 
 ValueId as_row(Matcher& m, Patch& patch, const std::string& name, ValueId value) {
@@ -130,11 +133,12 @@ std::optional<Patch> scaled(Matcher& m, const Node& mul) {
 std::optional<Patch> unscaled(Matcher& m, const Node& node) {
   if (!node.is("Mul") && !node.is("Div")) return std::nullopt;
   const auto norm = normalised(m, node.outputs[0]);
-  if (!norm || m.value(norm->x).dtype != core::DType::kF32 || !m.shape(norm->x).back().is_constant()) return std::nullopt;
+  if (!norm || m.value(norm->x).dtype != core::DType::kF32 || !m.shape(norm->x).back().is_constant())
+    return std::nullopt;
   const int64_t columns = m.shape(norm->x).back().value();
   const std::vector<float> ones(size_t(columns), 1.0f);
-  const ValueId scale =
-      m.graph().add_constant(node.name + "/ones", core::Tensor::from<float>(core::DType::kF32, {columns}, ones));
+  const ValueId scale = m.graph().add_constant(node.name + "/ones",
+                                               core::Tensor::from<float>(core::DType::kF32, {columns}, ones));
   return norm_patch(m, *norm, norm->x, scale, node);
 }
 
@@ -159,6 +163,8 @@ std::optional<Patch> biased(Matcher& m, const Node& add) {
 
 }  // namespace
 
-int fuse_layer_norm(Graph& graph) { return apply_rules(graph, {scaled, biased}) + apply_rules(graph, {unscaled, biased}); }
+int fuse_layer_norm(Graph& graph) {
+  return apply_rules(graph, {scaled, biased}) + apply_rules(graph, {unscaled, biased});
+}
 
 }  // namespace vulcap::passes

@@ -19,7 +19,8 @@ std::optional<Patch> matmul_to_linear(Matcher& m, const Node& node) {
 
 bool is_row(const Matcher& m, ValueId value, const core::Dim& columns) {
   const auto& shape = m.shape(value);
-  return m.value(value).constant && !shape.empty() && shape.back() == columns && core::product(shape) == columns;
+  return m.value(value).constant && !shape.empty() && shape.back() == columns &&
+         core::product(shape) == columns;
 }
 
 std::optional<Patch> gemm_to_linear(Matcher& m, const Node& node) {
@@ -64,7 +65,8 @@ std::vector<ValueId> operands(const Node& linear) {
   return inputs;
 }
 
-Node remade(Matcher& m, const Node& linear, const std::vector<ValueId>& inputs, graph::Attributes attributes) {
+Node remade(Matcher& m, const Node& linear, const std::vector<ValueId>& inputs,
+            graph::Attributes attributes) {
   return m.make(linear.op, linear.domain, linear.name, inputs, std::move(attributes));
 }
 
@@ -86,7 +88,8 @@ std::optional<Patch> view_after(Matcher& m, const Node& node) {
 const Node* fusable(const Matcher& m, ValueId value) {
   const Node* linear = m.producer(value);
   const Product* product = linear != nullptr ? product_of(*linear) : nullptr;
-  return product != nullptr && m.single_use(value) && !has_operand(*linear, product->residual) ? linear : nullptr;
+  return product != nullptr && m.single_use(value) && !has_operand(*linear, product->residual) ? linear
+                                                                                               : nullptr;
 }
 
 std::optional<Patch> add_bias(Matcher& m, const Node& node) {

@@ -1,7 +1,7 @@
-// Last of all: activations and weights in half precision (--dtype fp16 on an fp32 file). Products, convolutions,
-// attention, norms and embeddings turn to f16; element-wise and moving operators follow their operands; the rest,
-// what is computed from positions and sizes above all, stays f32. Kernels sum in f32 either way, and a value that
-// enters f16 saturates instead of becoming infinite.
+// Last of all: activations and weights in half precision (--dtype fp16 on an fp32 file). Products,
+// convolutions, attention, norms and embeddings turn to f16; element-wise and moving operators follow their
+// operands; the rest, what is computed from positions and sizes above all, stays f32. Kernels sum in f32
+// either way, and a value that enters f16 saturates instead of becoming infinite.
 #include <algorithm>
 #include <array>
 #include <map>
@@ -28,8 +28,13 @@ bool is_one_of(std::string_view op, std::span<const std::string_view> names) {
 // Operators that turn f32 into f16 by themselves.
 bool converts(const Node& node) {
   static constexpr std::array<std::string_view, 3> kOwn = {"Linear", "Attention", "KvAppend"};
-  static constexpr std::array<std::string_view, 7> kStandard = {
-      "MatMul", "Gemm", "Conv", "ConvTranspose", "LayerNormalization", "RMSNormalization", "BatchNormalization"};
+  static constexpr std::array<std::string_view, 7> kStandard = {"MatMul",
+                                                                "Gemm",
+                                                                "Conv",
+                                                                "ConvTranspose",
+                                                                "LayerNormalization",
+                                                                "RMSNormalization",
+                                                                "BatchNormalization"};
   if (node.domain == "vulcap") return is_one_of(node.op, kOwn) || node.op == "Patches";
   if (node.is("FusedConv", "com.microsoft")) return true;
   return node.domain.empty() && is_one_of(node.op, kStandard);
@@ -37,13 +42,47 @@ bool converts(const Node& node) {
 
 // Operators that compute in the precision of their operands.
 bool follows(const Node& node) {
-  static constexpr std::array<std::string_view, 41> kNames = {
-      "Add",     "Sub",       "Mul",    "Div",     "Min",     "Max",         "Relu",
-      "Gelu",    "Tanh",      "Erf",    "Sigmoid", "Softmax", "Silu",        "QuickGelu",
-      "Clip",    "HardSwish", "Neg",    "Abs",     "Where",   "Transpose",   "Slice",
-      "Concat",  "Split",     "Expand", "Tile",    "View",    "Identity",    "Pad",
-      "MaxPool", "AveragePool", "GlobalAveragePool", "Gather", "GatherElements", "GatherND", "DepthToSpace",
-      "SpaceToDepth", "LeakyRelu", "HardSigmoid", "InstanceNormalization", "Rotary", "KvUpdate"};
+  static constexpr std::array<std::string_view, 41> kNames = {"Add",
+                                                              "Sub",
+                                                              "Mul",
+                                                              "Div",
+                                                              "Min",
+                                                              "Max",
+                                                              "Relu",
+                                                              "Gelu",
+                                                              "Tanh",
+                                                              "Erf",
+                                                              "Sigmoid",
+                                                              "Softmax",
+                                                              "Silu",
+                                                              "QuickGelu",
+                                                              "Clip",
+                                                              "HardSwish",
+                                                              "Neg",
+                                                              "Abs",
+                                                              "Where",
+                                                              "Transpose",
+                                                              "Slice",
+                                                              "Concat",
+                                                              "Split",
+                                                              "Expand",
+                                                              "Tile",
+                                                              "View",
+                                                              "Identity",
+                                                              "Pad",
+                                                              "MaxPool",
+                                                              "AveragePool",
+                                                              "GlobalAveragePool",
+                                                              "Gather",
+                                                              "GatherElements",
+                                                              "GatherND",
+                                                              "DepthToSpace",
+                                                              "SpaceToDepth",
+                                                              "LeakyRelu",
+                                                              "HardSigmoid",
+                                                              "InstanceNormalization",
+                                                              "Rotary",
+                                                              "KvUpdate"};
   return (node.domain.empty() || node.domain == "vulcap" || node.is("QuickGelu", "com.microsoft")) &&
          is_one_of(node.op, kNames);
 }
@@ -80,7 +119,8 @@ class HalfPrecision {
     if (!is_f32(node.outputs.at(0))) return false;
     if (converts(node)) return true;
     // A table of embeddings is a weight.
-    if (node.is("Gather")) return is_half(node.inputs[0]) || graph_.value(node.inputs[0]).constant.has_value();
+    if (node.is("Gather"))
+      return is_half(node.inputs[0]) || graph_.value(node.inputs[0]).constant.has_value();
     return follows(node) &&
            std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId in) { return is_half(in); });
   }

@@ -15,7 +15,8 @@ struct Hoisted {
   std::vector<std::string> shared;  // names of the values handed over; outputs of prelude, inputs of rest
 };
 
-// One flag a value: whether it follows from the given inputs and constants alone, from at least one such input.
+// One flag a value: whether it follows from the given inputs and constants alone, from at least one such
+// input.
 std::vector<bool> invariant_values(const graph::Graph& graph, const std::vector<std::string>& inputs);
 
 // Splits `graph` after its other passes. Shared values are the invariant operands of nodes that vary.

@@ -30,7 +30,8 @@ class LastPosition {
   ValueId last_of(ValueId value) {
     const Uses uses(graph_);
     const int32_t producer = uses.producer[size_t(value)];
-    const bool only_reader = uses.consumers[size_t(value)].size() + size_t(uses.output_uses[size_t(value)]) <= 1;
+    const bool only_reader =
+        uses.consumers[size_t(value)].size() + size_t(uses.output_uses[size_t(value)]) <= 1;
     if (producer < 0 || !only_reader || !moves_up(graph_.nodes[size_t(producer)], value)) return slice(value);
     Node node = graph_.nodes[size_t(producer)];
     for (ValueId& in : node.inputs) {

@@ -15,8 +15,7 @@ using graph::Node;
 using graph::ValueId;
 
 [[noreturn]] void fail(const Node& node, const std::string& message) {
-  throw core::Error(core::ErrorCode::kInvalidModel,
-                    "node '" + node.name + "' (" + node.op + "): " + message);
+  throw core::Error(core::ErrorCode::kInvalidModel, "node '" + node.name + "' (" + node.op + "): " + message);
 }
 
 Tensor int64_tensor(core::Shape shape, const std::vector<int64_t>& values) {

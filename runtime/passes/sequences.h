@@ -1,5 +1,6 @@
 // Sequences exist only while a graph is specialised: each is a list of values whose length is known, and the
-// operators on sequences (ONNX SequenceConstruct-11 ... SplitToSequence-24) become operators on their elements.
+// operators on sequences (ONNX SequenceConstruct-11 ... SplitToSequence-24) become operators on their
+// elements.
 #pragma once
 
 #include <functional>
@@ -17,8 +18,8 @@ std::string element_name(const std::string& name, size_t index);
 class Sequences {
  public:
   using List = std::vector<graph::ValueId>;
-  // `constant` gives the value of an operand that must be known; `add` takes a node with inferred outputs left
-  // to it and returns the values that stand for them.
+  // `constant` gives the value of an operand that must be known; `add` takes a node with inferred outputs
+  // left to it and returns the values that stand for them.
   struct Hooks {
     std::function<core::Tensor(graph::ValueId)> constant;
     std::function<List(graph::Node, size_t outputs)> add;

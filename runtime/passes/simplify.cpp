@@ -92,12 +92,13 @@ std::optional<Patch> drop_empty_concat_inputs(Matcher& m, const Node& node) {
   return replace_with(node.outputs[0], m.make("Concat", "", node.name, kept, node.attributes));
 }
 
-// One entry of an axis, as where query, key and value come out of one product: a view of the memory, which readers
-// may take strides of.
+// One entry of an axis, as where query, key and value come out of one product: a view of the memory, which
+// readers may take strides of.
 std::optional<Patch> gather_to_slice(Matcher& m, const Node& node) {
   if (!node.is("Gather") || !m.shape(node.inputs[1]).empty()) return std::nullopt;
   const auto& index = m.value(node.inputs[1]).constant;
-  const bool is_view = m.producer(node.inputs[0], "Transpose") || m.producer(node.inputs[0], "View", "vulcap");
+  const bool is_view =
+      m.producer(node.inputs[0], "Transpose") || m.producer(node.inputs[0], "View", "vulcap");
   if (!index || !is_view) return std::nullopt;
   const core::SymShape from = m.shape(node.inputs[0]), to = m.shape(node.outputs[0]);
   int64_t axis = node.attributes.integer("axis", 0);
@@ -107,7 +108,8 @@ std::optional<Patch> gather_to_slice(Matcher& m, const Node& node) {
   const int64_t at = index->at_i64(0) < 0 ? index->at_i64(0) + size : index->at_i64(0);
   if (at < 0 || at >= size) return std::nullopt;
   const auto number = [&](int64_t n) {
-    return m.graph().add_constant(node.name + "/at", core::Tensor::from<int64_t>(core::DType::kI64, {1}, {n}));
+    return m.graph().add_constant(node.name + "/at",
+                                  core::Tensor::from<int64_t>(core::DType::kI64, {1}, {n}));
   };
   Node slice = m.make("Slice", "", node.name, {node.inputs[0], number(at), number(at + 1), number(axis)});
   Node view = m.make_view(node.name + "/view", slice.outputs[0], to);
@@ -172,8 +174,9 @@ std::optional<Patch> shrink_splat(Matcher& m, const Node& node) {
 }  // namespace
 
 int simplify(Graph& graph) {
-  return apply_rules(graph, {drop_identity, merge_views, drop_neutral, drop_neutral_logic, drop_cast_back, decide_where, drop_empty_concat_inputs,
-                             transpose_to_view, merge_transposes, gather_to_slice, shrink_splat});
+  return apply_rules(
+      graph, {drop_identity, merge_views, drop_neutral, drop_neutral_logic, drop_cast_back, decide_where,
+              drop_empty_concat_inputs, transpose_to_view, merge_transposes, gather_to_slice, shrink_splat});
 }
 
 }  // namespace vulcap::passes

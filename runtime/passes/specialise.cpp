@@ -74,8 +74,8 @@ class Specialiser {
     std::vector<ValueId> map(graph.values.size(), kNoValue);
     for (ValueId input : graph.inputs) {
       const Value& declared = graph.value(input);
-      map[size_t(input)] =
-          declared.is_sequence ? bind_sequence(declared, inputs) : bind_input(declared, declared.name, inputs);
+      map[size_t(input)] = declared.is_sequence ? bind_sequence(declared, inputs)
+                                                : bind_input(declared, declared.name, inputs);
     }
     return map;
   }
@@ -169,8 +169,9 @@ class Specialiser {
 
   // The value as a constant; asks for it when the answer is not there yet.
   ValueId answer_for(ValueId id) {
-    if (next_question_ == known_->size()) throw Question{{id}};
-    const ValueId constant = out_.add_constant(out_.value(id).name, known_->at(next_question_++).at(0).tensors.at(0));
+    if (next_question_ == known_->size()) throw Question{{id}, nullptr, {}};
+    const ValueId constant =
+        out_.add_constant(out_.value(id).name, known_->at(next_question_++).at(0).tensors.at(0));
     answered_[id] = constant;
     return constant;
   }
@@ -199,7 +200,8 @@ class Specialiser {
 
   void take_control_outputs(const Node& node, std::vector<ValueId>& map) {
     if (known_ == nullptr)
-      throw Error(ErrorCode::kInvalidModel, "node '" + node.name + "' (" + node.op + ") is not supported here");
+      throw Error(ErrorCode::kInvalidModel,
+                  "node '" + node.name + "' (" + node.op + ") is not supported here");
     if (next_question_ == known_->size()) throw ask_operands(node, map);
     const auto& outputs = known_->at(next_question_);
     for (size_t i = 0; i < node.outputs.size(); ++i) {
@@ -263,7 +265,8 @@ class Specialiser {
   void finish(Node node) {
     const ops::OpDef* def = ops::op_registry().find(node.domain, node.op);
     if (def != nullptr && def->expand != nullptr) {
-      return with_answers(node, [&] { ops::expand_node(out_, node, [&](Node part) { finish(std::move(part)); }); });
+      return with_answers(node,
+                          [&] { ops::expand_node(out_, node, [&](Node part) { finish(std::move(part)); }); });
     }
     with_answers(node, [&] { ops::infer_node(out_, node); });
     if (fold(out_, node)) return;
@@ -333,9 +336,17 @@ Graph specialise(const Graph& graph, const std::map<std::string, InputSpec>& inp
 }
 
 bool is_resolved_by_specialise(const Node& node) {
-  static constexpr std::array kNames = {
-      "If",         "Loop",           "Scan",           "SequenceConstruct",  "SequenceEmpty",  "SequenceInsert",
-      "SequenceAt", "SequenceErase",  "SequenceLength", "ConcatFromSequence", "SplitToSequence"};
+  static constexpr std::array kNames = {"If",
+                                        "Loop",
+                                        "Scan",
+                                        "SequenceConstruct",
+                                        "SequenceEmpty",
+                                        "SequenceInsert",
+                                        "SequenceAt",
+                                        "SequenceErase",
+                                        "SequenceLength",
+                                        "ConcatFromSequence",
+                                        "SplitToSequence"};
   return node.domain.empty() && std::find(kNames.begin(), kNames.end(), node.op) != kNames.end();
 }
 

@@ -41,8 +41,8 @@ using KnownValues = std::vector<std::vector<KnownValue>>;
 struct Stage {
   graph::Graph graph;  // not complete: its outputs are the values asked for
   bool complete = true;
-  // Loop or Scan whose operands were asked for; the answer to give are the node's outputs. Points into the graph
-  // that was specialised. nullptr: the answer is the one value itself.
+  // Loop or Scan whose operands were asked for; the answer to give are the node's outputs. Points into the
+  // graph that was specialised. nullptr: the answer is the one value itself.
   const graph::Node* control = nullptr;
   // One an operand of `control`: how many outputs of the graph it takes (none when it is absent), and whether
   // they are the elements of a sequence.
@@ -53,8 +53,8 @@ struct Stage {
   std::vector<Operand> operands;
 };
 
-// As specialise(), but where a size, a condition or a loop depends on data, the graph ends there. Whoever runs
-// it appends the answer to `known` and asks again. Answers to a Loop or Scan become inputs named
+// As specialise(), but where a size, a condition or a loop depends on data, the graph ends there. Whoever
+// runs it appends the answer to `known` and asks again. Answers to a Loop or Scan become inputs named
 // known_input(question, output), those that are sequences an input an element.
 Stage specialise_in_stages(const graph::Graph& graph, const std::map<std::string, InputSpec>& inputs,
                            const KnownValues& known);

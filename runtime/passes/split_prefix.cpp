@@ -29,15 +29,16 @@ struct Parts {
 };
 
 bool element_wise(const Node& node) {
-  static constexpr std::array kNames = {"Add",  "Sub",  "Mul",  "Div",     "Gelu", "Relu",
-                                        "Tanh", "Cast", "Neg",  "Sigmoid", "Erf",  "Sqrt"};
+  static constexpr std::array kNames = {"Add",  "Sub",  "Mul", "Div",     "Gelu", "Relu",
+                                        "Tanh", "Cast", "Neg", "Sigmoid", "Erf",  "Sqrt"};
   if (node.is("QuickGelu", "com.microsoft")) return true;
   return node.domain.empty() && std::find(kNames.begin(), kNames.end(), node.op) != kNames.end();
 }
 
 class PrefixSplitter {
  public:
-  PrefixSplitter(Graph& graph, std::vector<bool> invariant) : graph_(graph), invariant_(std::move(invariant)) {}
+  PrefixSplitter(Graph& graph, std::vector<bool> invariant)
+      : graph_(graph), invariant_(std::move(invariant)) {}
 
   int run() {
     const std::vector<Node> nodes = std::move(graph_.nodes);
@@ -70,11 +71,13 @@ class PrefixSplitter {
   }
 
   bool start(const Node& node) {
-    if (!node.is("Concat") || node.inputs.size() != 2 || node.attributes.integer("axis", 0) != 1) return false;
+    if (!node.is("Concat") || node.inputs.size() != 2 || node.attributes.integer("axis", 0) != 1)
+      return false;
     const auto& to = shape(node.outputs[0]);
     const bool fits = to.size() == 3 && core::is_static(to) && core::is_static(shape(node.inputs[0]));
     if (!fits || !invariant_[size_t(node.inputs[0])] || invariant_[size_t(node.inputs[1])]) return false;
-    if (!parts_.empty() && !(to[1] == Dim(length_) && shape(node.inputs[0])[1] == Dim(split_at_))) return false;
+    if (!parts_.empty() && !(to[1] == Dim(length_) && shape(node.inputs[0])[1] == Dim(split_at_)))
+      return false;
     split_at_ = shape(node.inputs[0])[1].value();
     length_ = to[1].value();
     parts_[node.outputs[0]] = {node.inputs[0], node.inputs[1]};
@@ -122,7 +125,8 @@ class PrefixSplitter {
     const std::string name = graph_.value(node.outputs[0]).name;
     prefix.name += "/prefix";
     rest.name += "/rest";
-    parts_[node.outputs[0]] = {add(std::move(prefix), name + "/prefix"), add(std::move(rest), name + "/rest")};
+    parts_[node.outputs[0]] = {add(std::move(prefix), name + "/prefix"),
+                               add(std::move(rest), name + "/rest")};
     ++split_;
   }
 
@@ -200,7 +204,8 @@ class PrefixSplitter {
     const auto index = [&](int64_t n) {
       return graph_.add_constant(node.name + "/at", Tensor::from<int64_t>(core::DType::kI64, {1}, {n}));
     };
-    part.inputs = {parts_.at(node.inputs[0]).rest, index(begin - split_at_), index(end - split_at_), index(1)};
+    part.inputs = {parts_.at(node.inputs[0]).rest, index(begin - split_at_), index(end - split_at_),
+                   index(1)};
     graph_.nodes.push_back(std::move(part));
     return true;
   }
@@ -244,7 +249,8 @@ class PrefixSplitter {
     if (masked ? causal || !mask_hides_rest(node.inputs[3]) : !causal) return false;
     for (size_t i = 0; i < 3; ++i) {
       static constexpr std::array kViews = {"q_view", "k_view", "v_view"};
-      if (!parts_.count(node.inputs[i]) || !position_major(node.inputs[i], node.attributes.integers(kViews[i])))
+      if (!parts_.count(node.inputs[i]) ||
+          !position_major(node.inputs[i], node.attributes.integers(kViews[i])))
         return false;
     }
     const Parts q = parts_.at(node.inputs[0]), k = parts_.at(node.inputs[1]), v = parts_.at(node.inputs[2]);

@@ -17,7 +17,8 @@ struct StridedView {
   bool known = false;            // false: the root's strides depend on a size that is not constant
 };
 
-// Sees the view's elements under another shape; false, and the view is spoilt, when an axis would cross a gap.
+// Sees the view's elements under another shape; false, and the view is spoilt, when an axis would cross a
+// gap.
 bool reshape_view(StridedView& view, const core::SymShape& to);
 
 // Never fails: at worst the value is its own root.

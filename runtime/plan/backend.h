@@ -50,8 +50,7 @@ struct Limits {
 // The device's memory is full; the same work may fit elsewhere.
 class OutOfMemory : public core::Error {
  public:
-  explicit OutOfMemory(std::string message)
-      : core::Error(core::ErrorCode::kRuntime, std::move(message)) {}
+  explicit OutOfMemory(std::string message) : core::Error(core::ErrorCode::kRuntime, std::move(message)) {}
 };
 
 struct Timing {

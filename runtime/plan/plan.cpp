@@ -187,8 +187,10 @@ class Planner {
     const auto [entry, inserted] = constant_slots_.try_emplace(key, uint32_t(plan_.constants.size()));
     if (inserted) {
       const Value& value = plan_.graph.value(id);
-      plan_.constants.push_back(
-          {value.name, *value.constant, value.dtype, {nullptr, binding.layout, binding.n_begin, binding.n_end, kernel}});
+      plan_.constants.push_back({value.name,
+                                 *value.constant,
+                                 value.dtype,
+                                 {nullptr, binding.layout, binding.n_begin, binding.n_end, kernel}});
     }
     return entry->second;
   }
@@ -290,7 +292,8 @@ std::string plan_text(const Plan& plan) {
   std::string text;
   for (size_t i = 0; i < plan.calls.size(); ++i) text += std::to_string(i) + ": " + call_text(plan, i) + "\n";
   uint64_t weights = 0;
-  for (const ConstantSlot& slot : plan.constants) weights += core::dtype_bytes(slot.dtype, slot.tensor.size());
+  for (const ConstantSlot& slot : plan.constants)
+    weights += core::dtype_bytes(slot.dtype, slot.tensor.size());
   uint64_t external = 0;
   for (const External& slot : plan.externals) external += slot.bytes;
   const auto host = std::count(plan.on_host.begin(), plan.on_host.end(), uint8_t(1));

@@ -10,8 +10,9 @@ namespace vulcap::session {
 using Operand = passes::KnownValue;
 using Operands = std::vector<Operand>;
 
-// The body as a graph that can run alone: what it captures from outside becomes inputs behind its own; types that
-// the file leaves out are those of `operands` (one an input of the node that holds the body). Captures stay listed.
+// The body as a graph that can run alone: what it captures from outside becomes inputs behind its own; types
+// that the file leaves out are those of `operands` (one an input of the node that holds the body). Captures
+// stay listed.
 graph::Graph closed_body(const graph::Graph& body, const Operands& operands);
 
 struct Body {
@@ -26,8 +27,8 @@ struct Body {
   Operands run(Operands own, const Operands& operands) const;
 };
 
-// `operands`: one an input of the node. Return one value an output of the node; throw Error(kInvalidModel) when the
-// body does not fit the node.
+// `operands`: one an input of the node. Return one value an output of the node; throw Error(kInvalidModel)
+// when the body does not fit the node.
 Operands run_loop(const Body& body, const graph::Node& node, const Operands& operands);
 // Attribute `batched`: Scan-8, whose first operand is sequence_lens.
 Operands run_scan(const Body& body, const graph::Node& node, const Operands& operands);

@@ -97,7 +97,8 @@ void CachedDecoder::plan_start(const EncoderOutput& states) {
 
 // Keys and values of cross-attention as the first call gives them.
 void CachedDecoder::add_encoder_cache(const core::Shape& states) {
-  if (states.empty()) invalid("the decoder takes the encoder's keys and values but no encoder output was given");
+  if (states.empty())
+    invalid("the decoder takes the encoder's keys and values but no encoder output was given");
   const auto& handed_over = graph_.roles().encoder_cache;
   std::vector<std::string> outputs;
   for (const auto& [past, present] : handed_over) outputs.push_back(present);
@@ -107,8 +108,8 @@ void CachedDecoder::add_encoder_cache(const core::Shape& states) {
 // `handed_over`: input of later programs, output of this one.
 void CachedDecoder::add_prelude(graph::Graph prelude,
                                 const std::vector<std::pair<std::string, std::string>>& handed_over) {
-  preludes_.push_back(std::make_unique<Program>(
-      device_, plan::make_plan(std::move(prelude), device_.backend()), bound_));
+  preludes_.push_back(
+      std::make_unique<Program>(device_, plan::make_plan(std::move(prelude), device_.backend()), bound_));
   graph_.fill_masks(*preludes_.back());
   for (const auto& [name, output] : handed_over) bound_[name] = preludes_.back()->buffer(output);
 }
@@ -121,8 +122,8 @@ std::vector<const plan::Plan*> CachedDecoder::plans() const {
 }
 
 graph::Graph CachedDecoder::specialise_step(const StepShape& shape, const core::Shape& states) const {
-  graph::Graph step = graph_.specialise(
-      {shape.rows, shape.length, Dim::symbol(ops::kPastSymbol), capacity_, states}, true);
+  graph::Graph step =
+      graph_.specialise({shape.rows, shape.length, Dim::symbol(ops::kPastSymbol), capacity_, states}, true);
   if (shape.table) passes::add_beam_rows(step, shape.rows, capacity_);
   return step;
 }

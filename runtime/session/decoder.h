@@ -24,8 +24,8 @@ struct EncoderOutput {
   core::Shape shape;  // [images, positions, width]
 };
 
-// The tokens of one call, row-major: ids i64[rows, length] for a decoder with roles.ids, else their embeddings
-// f[rows, length, width] in the dtype of roles.embeds.
+// The tokens of one call, row-major: ids i64[rows, length] for a decoder with roles.ids, else their
+// embeddings f[rows, length, width] in the dtype of roles.embeds.
 struct Tokens {
   Tokens(std::span<const int64_t> token_ids) : ids(token_ids) {}
   Tokens(const std::vector<int64_t>& token_ids) : ids(token_ids) {}
@@ -103,7 +103,7 @@ class CachedDecoder : public Decoder {
   std::vector<CacheLayout> layouts_;  // as stored, which may be narrower than declared
 
   std::optional<EncoderOutput> states_;
-  std::vector<std::unique_ptr<Program>> preludes_;  // run in order by start
+  std::vector<std::unique_ptr<Program>> preludes_;              // run in order by start
   std::map<std::string, std::shared_ptr<plan::Buffer>> bound_;  // states, shared values and caches by name
   int cache_rows_ = 0;
   std::map<StepShape, std::unique_ptr<Program>> programs_;

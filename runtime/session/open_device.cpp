@@ -41,8 +41,8 @@ OpenedDevice open_vulkan(const DeviceRequest& request) {
   options.pipeline_cache_dir = request.pipeline_cache_dir;
   const auto backend = vulkan::create_backend(info.index, options);
   const auto host = cpu::create_backend({request.threads});
-  auto device =
-      std::make_shared<Device>(backend, [host](const ops::KernelArgs& args) { host->run_call(args); }, host);
+  auto device = std::make_shared<Device>(
+      backend, [host](const ops::KernelArgs& args) { host->run_call(args); }, host);
   return {std::move(device), backend->name(), choice.reason, true};
 }
 #else

@@ -23,8 +23,12 @@ void copy(plan::Buffer& from, plan::Buffer& to) {
 }  // namespace
 
 Device::Key Device::key_of(const plan::ConstantSlot& slot) {
-  return {slot.tensor.bytes().data(), slot.tensor.bytes().size(), slot.request.layout, slot.request.n_begin,
-          slot.request.n_end, slot.dtype,
+  return {slot.tensor.bytes().data(),
+          slot.tensor.bytes().size(),
+          slot.request.layout,
+          slot.request.n_begin,
+          slot.request.n_end,
+          slot.dtype,
           slot.request.layout == ops::WeightLayout::kPlain ? uint16_t(0) : slot.request.kernel};
 }
 

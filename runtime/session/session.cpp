@@ -46,8 +46,7 @@ std::vector<std::string> repeated_inputs(const graph::Graph& graph) {
 Session::Session(Device& device, graph::Graph graph, passes::PassOptions options)
     : device_(device), graph_(std::move(graph)), options_(std::move(options)) {}
 
-std::map<std::string, passes::InputSpec> Session::specs_of(const NamedTensors& inputs,
-                                                           std::string& key) {
+std::map<std::string, passes::InputSpec> Session::specs_of(const NamedTensors& inputs, std::string& key) {
   std::map<std::string, passes::InputSpec> specs;
   const auto add = [&](const std::string& name, core::DType dtype, const Tensor& tensor) {
     if (tensor.dtype() != dtype) {

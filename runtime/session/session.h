@@ -1,6 +1,6 @@
-// One graph on one device, for any inputs: a program is made for each set of input shapes and kept. Where sizes,
-// conditions or loops depend on data, the graph runs in stages: what decides is computed first, and the rest is
-// made for what came out.
+// One graph on one device, for any inputs: a program is made for each set of input shapes and kept. Where
+// sizes, conditions or loops depend on data, the graph runs in stages: what decides is computed first, and
+// the rest is made for what came out.
 #pragma once
 
 #include <map>
@@ -26,8 +26,8 @@ class Session {
   // Every input by name; returns every output. Throws Error(kInvalidModel) when inputs do not fit the graph,
   // Error(kRuntime) when a run fails.
   NamedTensors run(const NamedTensors& inputs);
-  // The program for these inputs with the inputs written, not yet run; what it depends on has run. Valid until
-  // the next call.
+  // The program for these inputs with the inputs written, not yet run; what it depends on has run. Valid
+  // until the next call.
   Program& prepare(const NamedTensors& inputs);
   // Plans of the stages and loop bodies that the last run or prepare used, for reports.
   std::vector<const plan::Plan*> plans() const;
@@ -43,7 +43,8 @@ class Session {
 
   std::map<std::string, passes::InputSpec> specs_of(const NamedTensors& inputs, std::string& key);
   Stage make_stage(const std::map<std::string, passes::InputSpec>& specs, const passes::KnownValues& known);
-  // Answers what `stage` asks: adds the answer to `known`, to `inputs` where programs read it, and to the key.
+  // Answers what `stage` asks: adds the answer to `known`, to `inputs` where programs read it, and to the
+  // key.
   void answer(Stage& stage, NamedTensors& inputs, passes::KnownValues& known, std::string& key);
   std::vector<passes::KnownValue> run_control(const Stage& stage, std::vector<core::Tensor> values);
   std::string key_of(const core::Tensor& value);

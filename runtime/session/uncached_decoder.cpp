@@ -55,8 +55,7 @@ void UncachedDecoder::bind_states(int rows) {
   if (!repeated) return;
   std::vector<std::byte> one(core::dtype_bytes(states_.dtype, core::element_count(states_.shape)));
   states_.buffer->read(0, one);
-  for (int row = 0; row < rows; ++row)
-    bound_[graph_.roles().states]->write(size_t(row) * one.size(), one);
+  for (int row = 0; row < rows; ++row) bound_[graph_.roles().states]->write(size_t(row) * one.size(), one);
 }
 
 Program& UncachedDecoder::program_for(int rows, int length) {
@@ -83,8 +82,8 @@ Program& UncachedDecoder::program_for(int rows, int length) {
     }
     preludes_.push_back({std::move(prelude), false});
   }
-  program = std::make_unique<Program>(device_, plan::make_plan(std::move(parts.rest), device_.backend()),
-                                      bound_);
+  program =
+      std::make_unique<Program>(device_, plan::make_plan(std::move(parts.rest), device_.backend()), bound_);
   graph_.fill_masks(*program);
   return *program;
 }

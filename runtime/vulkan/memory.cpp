@@ -103,7 +103,8 @@ Memory::Block& Memory::add_block(uint64_t size, uint32_t type) {
   info.memoryTypeIndex = type;
   VkDeviceMemory memory = VK_NULL_HANDLE;
   const DeviceApi& api = device_->api();
-  const std::string what = "allocating " + std::to_string((size + (1u << 20) - 1) >> 20) + " MiB of device memory";
+  const std::string what =
+      "allocating " + std::to_string((size + (1u << 20) - 1) >> 20) + " MiB of device memory";
   const VkResult result = api.vkAllocateMemory(api.device, &info, nullptr, &memory);
   if (result == VK_ERROR_OUT_OF_DEVICE_MEMORY || result == VK_ERROR_OUT_OF_HOST_MEMORY)
     throw plan::OutOfMemory(what + " failed: its memory is full");
@@ -151,10 +152,9 @@ DeviceBuffer::DeviceBuffer(std::shared_ptr<Memory> memory, size_t bytes, bool ho
   // Whole words, so that a kernel may read the last one; never empty, which Vulkan forbids.
   const uint64_t padded = std::max<uint64_t>(16, (uint64_t(bytes) + 15) & ~uint64_t(15));
   if (padded > device.info().caps.max_allocation_bytes) {
-    throw plan::OutOfMemory("a buffer of " + std::to_string(bytes >> 20) +
-                            " MiB is over the device's limit of " +
-                            std::to_string(device.info().caps.max_allocation_bytes >> 20) +
-                            " MiB for one allocation");
+    throw plan::OutOfMemory(
+        "a buffer of " + std::to_string(bytes >> 20) + " MiB is over the device's limit of " +
+        std::to_string(device.info().caps.max_allocation_bytes >> 20) + " MiB for one allocation");
   }
   buffer_ = device.own(create_buffer(device, padded), api.vkDestroyBuffer);
   VkMemoryRequirements needs{};

@@ -167,7 +167,8 @@ bool choose_plain_matmul(Chooser& c, const abi::MatmulParams& p) {
   const auto [dtype, second] = c.call.variant;
   const std::string module = plain_matmul(dtype);
   const bool scaled = p.alpha != 1 && dtype != DType::kF64;
-  if (module.empty() || dtype != second || scaled || p.act != abi::kActNone || !c.module(module)) return false;
+  if (module.empty() || dtype != second || scaled || p.act != abi::kActNone || !c.module(module))
+    return false;
   c.constant(0, p.flags);
   c.flat(uint64_t(p.batch) * p.m * p.n);
   c.loop_rounds(p.k);

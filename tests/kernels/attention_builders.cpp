@@ -176,7 +176,8 @@ void build_linear_attention(Row& row, Builder& builder) {
   p.key_width = uint32_t(row.integer("d", 5));
   p.value_width = uint32_t(row.integer("v", 6));
   p.scale = float(row.real("scale", 0.3));
-  const size_t rows = size_t(p.batch) * p.positions, states = size_t(p.batch) * p.kv_heads * p.key_width * p.value_width;
+  const size_t rows = size_t(p.batch) * p.positions,
+               states = size_t(p.batch) * p.kv_heads * p.key_width * p.value_width;
   const std::string decay = row.text("decay", "none");
   const uint32_t q = builder.input(builder.storage(), rows * p.heads * p.key_width);
   builder.input(builder.storage(), rows * p.kv_heads * p.key_width);

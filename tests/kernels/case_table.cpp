@@ -223,7 +223,8 @@ constexpr const char* kRows[] = {
     "conv groups=2 kernel=3,3 pad=-1,-1 h=9 w=8",
     "conv groups=2 kernel=3,3 batch=0",
     "pool op={0;1;2} kernel=3,3 stride={1,1;2,2} pad=1,1 h=13 w=17 storage={f32;f16}",
-    "pool op=0 kernel={3,3;2,3,2} pad=1,1 dilation=2,2 h=11 w=9 {indices;indices columns} storage={f32;u8;i8}",
+    "pool op=0 kernel={3,3;2,3,2} pad=1,1 dilation=2,2 h=11 w=9 {indices;indices columns} "
+    "storage={f32;u8;i8}",
     "pool op={0;1;2} kernel=3 stride=2 pad=1 h=1 w=31 power=3",
     "pool op=1 kernel=3,3 pad=1,1 stride=2,2 end=2,2 {countpads;dilation=2,2 countpads;dilation=2,1}",
     "pool op=0 kernel=2,2 special indices",
@@ -247,7 +248,8 @@ constexpr const char* kRows[] = {
 
 std::vector<KernelCase> kernel_cases() {
   std::vector<KernelCase> cases;
-  for (const std::span<const char* const> rows : {std::span<const char* const>(kRows), movement_rows(), quantised_rows()}) {
+  for (const std::span<const char* const> rows :
+       {std::span<const char* const>(kRows), movement_rows(), quantised_rows()}) {
     for (const char* row : rows) {
       for (const auto& text : expand_row(row)) cases.push_back(make_case(text));
     }

@@ -69,7 +69,8 @@ void build_range(Row& row, Builder& builder) {
   builder.finish(p, 1);
 }
 
-uint32_t optional_bytes(Row& row, Builder& builder, const char* name, DType dtype, size_t count, uint32_t otherwise) {
+uint32_t optional_bytes(Row& row, Builder& builder, const char* name, DType dtype, size_t count,
+                        uint32_t otherwise) {
   const std::string kind = row.text(name, "");
   if (kind.empty()) {
     builder.bind(otherwise);
@@ -79,8 +80,8 @@ uint32_t optional_bytes(Row& row, Builder& builder, const char* name, DType dtyp
   return kind == "one" ? 1 : 2;
 }
 
-// matmul_integer: m n k batch transb share_b, a_zero and b_zero (one or each), scale (one, column or row), bias float_bias
-// residual act
+// matmul_integer: m n k batch transb share_b, a_zero and b_zero (one or each), scale (one, column or row),
+// bias float_bias residual act
 void build_integer(Row& row, Builder& builder) {
   abi::MatmulIntegerParams p{};
   p.m = uint32_t(row.integer("m", 5));
@@ -135,8 +136,8 @@ void build_integer(Row& row, Builder& builder) {
   builder.finish(p, p.n, p.m, p.batch);
 }
 
-// matmul_quantized: m n k bits block, layout (rows: [n, k], columns: [k, n]), signed, zero (packed or real), table (fp4 or
-// nf4), flat, half_scale, bias residual gelu
+// matmul_quantized: m n k bits block, layout (rows: [n, k], columns: [k, n]), signed, zero (packed or real),
+// table (fp4 or nf4), flat, half_scale, bias residual gelu
 void build_quantized(Row& row, Builder& builder) {
   abi::MatmulQuantizedParams p{};
   p.m = uint32_t(row.integer("m", 3));
@@ -146,7 +147,8 @@ void build_quantized(Row& row, Builder& builder) {
   p.block = uint32_t(row.integer("block", 32));
   if (p.block == 0) p.block = std::max(1u, p.k);
   const uint32_t blocks = (p.k + p.block - 1) / p.block;
-  const bool by_rows = row.text("layout", "rows") == "rows", flat = row.flag("flat"), padded = !row.flag("tight");
+  const bool by_rows = row.text("layout", "rows") == "rows", flat = row.flag("flat"),
+             padded = !row.flag("tight");
   p.b_k = by_rows ? 1 : p.n;
   p.b_n = by_rows ? (flat || !padded ? p.k : blocks * p.block) : 1;
   p.s_k = by_rows ? 1 : p.n;
@@ -190,7 +192,8 @@ void build_quantized(Row& row, Builder& builder) {
   builder.output(builder.storage(), size_t(p.m) * p.n);
   if (p.bits == 8 && p.b_n == (by_rows ? p.k : 1))
     builder.test().weight = by_rows ? ops::WeightLayout::kMatmulNK : ops::WeightLayout::kMatmulKN;
-  if (builder.storage() == DType::kF32) builder.test().tolerance = 4e-6 * std::sqrt(std::max(1.0, double(p.k)));
+  if (builder.storage() == DType::kF32)
+    builder.test().tolerance = 4e-6 * std::sqrt(std::max(1.0, double(p.k)));
   builder.finish(p, p.n, p.m);
 }
 
@@ -222,7 +225,8 @@ constexpr const char* kRows[] = {
     "matmul_quantized m={1;7} block={16;64;128} k={128;200} zero={packed;real}",
     "matmul_quantized m={1;6} bits={2;4;8} k=64 {half_scale;zero=packed half_scale;storage=f16}",
     "matmul_quantized m={1;6} table={fp4;nf4} {k=64;k=36 block=16 flat;k=96 tight}",
-    "matmul_quantized m={1;6} n={33;36} bits=8 layout={rows;columns} block=0 tight {signed;half_scale} zero_value=3",
+    "matmul_quantized m={1;6} n={33;36} bits=8 layout={rows;columns} block=0 tight {signed;half_scale} "
+    "zero_value=3",
     "matmul_quantized m={1;6} n={33;36} bits=8 layout={rows;columns} block=0 tight zero=packed",
     "matmul_quantized m={1;6} n=36 bits={4;8} layout=columns block={16;32;1} k=64 signed zero_value=0",
     "matmul_quantized m=5 n=37 k=64 bias residual gelu storage={f32;f16}",

@@ -88,7 +88,8 @@ std::vector<OpRow> rows(bool refused) {
 
 std::string test_name(const testing::TestParamInfo<OpRow>& info) {
   std::string name = info.param.name;
-  std::replace_if(name.begin(), name.end(), [](char c) { return c == '-' || c == '.'; }, '_');
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return c == '-' || c == '.'; }, '_');
   return name;
 }
 

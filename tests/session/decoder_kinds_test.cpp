@@ -1,6 +1,6 @@
-// Decoders of every kind of interface against their own graph run over whole sequences: ids or embeddings, with
-// and without cross-attention, caches of the encoder, masks, positions, rotary heads shared by several queries,
-// and no cache at all.
+// Decoders of every kind of interface against their own graph run over whole sequences: ids or embeddings,
+// with and without cross-attention, caches of the encoder, masks, positions, rotary heads shared by several
+// queries, and no cache at all.
 #include <gtest/gtest.h>
 
 #include <optional>
@@ -53,8 +53,8 @@ class DecoderKinds : public testing::TestWithParam<Kind> {
     const DecoderRoles whole_roles = loader::find_decoder_roles(whole);
     if (!whole_roles.states.empty()) {
       const graph::Value& value = whole.value(whole.find_input(whole_roles.states));
-      states_ = test::random_tensor(
-          core::DType::kF32, {1, fixed_or(value, 1, kPositions), fixed_or(value, 2, 0)}, 3);
+      states_ = test::random_tensor(core::DType::kF32,
+                                    {1, fixed_or(value, 1, kPositions), fixed_or(value, 2, 0)}, 3);
     }
     whole_.emplace(test::cpu_device(), whole);
     whole_roles_ = whole_roles;
@@ -115,7 +115,8 @@ class DecoderKinds : public testing::TestWithParam<Kind> {
     if (roles_.cache.empty()) return std::make_unique<UncachedDecoder>(test::cpu_device(), graph_, roles_);
     std::optional<std::pair<graph::Graph, DecoderRoles>> first;
     if (first_) first.emplace(*first_, whole_roles_);
-    auto cached = std::make_unique<CachedDecoder>(test::cpu_device(), graph_, roles_, passes::PassOptions{}, first);
+    auto cached =
+        std::make_unique<CachedDecoder>(test::cpu_device(), graph_, roles_, passes::PassOptions{}, first);
     try {
       cached->reserve(20);
       cached->prepare(encoder_output(), 1);
@@ -171,12 +172,12 @@ TEST_P(DecoderKinds, AStepReadsNoEncoderOutput) {
   for (const plan::External& slot : plans.back()->externals) EXPECT_NE(slot.name, roles_.states);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, DecoderKinds,
-    testing::Values(Kind{"Git", "git", ""}, Kind{"Blip", "blip", ""}, Kind{"Florence2", "florence2", ""},
-                    Kind{"Florence2Pair", "florence2_with_past", "florence2_first"},
-                    Kind{"SmolLm", "smollm", ""}, Kind{"Phi", "phi", ""}),
-    [](const auto& test) { return std::string(test.param.name); });
+INSTANTIATE_TEST_SUITE_P(All, DecoderKinds,
+                         testing::Values(Kind{"Git", "git", ""}, Kind{"Blip", "blip", ""},
+                                         Kind{"Florence2", "florence2", ""},
+                                         Kind{"Florence2Pair", "florence2_with_past", "florence2_first"},
+                                         Kind{"SmolLm", "smollm", ""}, Kind{"Phi", "phi", ""}),
+                         [](const auto& test) { return std::string(test.param.name); });
 
 }  // namespace
 }  // namespace vulcap::session

@@ -1,5 +1,5 @@
-// Graphs whose sizes, branches and loops depend on data, against ONNX Runtime's answers, on two sets of values so
-// that a program made for one is not taken for the other.
+// Graphs whose sizes, branches and loops depend on data, against ONNX Runtime's answers, on two sets of
+// values so that a program made for one is not taken for the other.
 #include <gtest/gtest.h>
 
 #include "loader/onnx/import.h"
@@ -29,7 +29,8 @@ Case load_case(const std::string& name) {
 void expect_outputs(Session& session, const Case& c, const std::string& what) {
   const NamedTensors outputs = session.run(c.given);
   ASSERT_FALSE(c.expected.empty());
-  for (const auto& [name, want] : c.expected) test::expect_same(outputs.at(name), want, {}, what + " " + name);
+  for (const auto& [name, want] : c.expected)
+    test::expect_same(outputs.at(name), want, {}, what + " " + name);
 }
 
 class Stages : public testing::TestWithParam<const char*> {};
@@ -59,7 +60,8 @@ TEST(Stages, ABranchFollowsItsCondition) {
   const Case c = load_case("branch_on_data");
   Session session(test::cpu_device(), c.graph);
   for (float value : {2.0f, -2.0f, 2.0f}) {
-    const core::Tensor x = core::Tensor::from<float>(core::DType::kF32, {3, 5}, std::vector<float>(15, value));
+    const core::Tensor x =
+        core::Tensor::from<float>(core::DType::kF32, {3, 5}, std::vector<float>(15, value));
     EXPECT_FLOAT_EQ(session.run({{"x", x}}).at("y").as<float>()[0], value > 0 ? value + 1 : value - 1);
   }
 }

@@ -109,8 +109,7 @@ class Attention {
     return args_.ptr<T>(2) + p_.v_offset + b * p_.v_b + kv_head(h) * p_.v_h;
   }
   size_t cache_row(size_t b, size_t j) const {
-    return p_.flags & abi::kAttentionRows ? args_.ptr<uint32_t>(4)[b * p_.batch_step + j]
-                                          : b / p_.batch_step;
+    return p_.flags & abi::kAttentionRows ? args_.ptr<uint32_t>(4)[b * p_.batch_step + j] : b / p_.batch_step;
   }
   struct Span {
     size_t begin, end;
@@ -148,8 +147,8 @@ class Attention {
       store_some(load_some(from + d, p_.head_dim - d), to + d, p_.head_dim - d);
   }
 
-  // scores[keys) = exp(cap(scale * scores) + mask - largest), zero in the rest of [0, padded); returns 1 / their
-  // sum, 0 when all are masked.
+  // scores[keys) = exp(cap(scale * scores) + mask - largest), zero in the rest of [0, padded); returns 1 /
+  // their sum, 0 when all are masked.
   float weigh(float* scores, const T* mask, Span keys, size_t padded) const {
     const size_t end = keys.end, whole = keys.begin + (end - keys.begin) / kLanes * kLanes;
     VFloat most = set(kMinusInfinity);

@@ -39,7 +39,8 @@ class Dequantize {
     const size_t outer = p_.n / (size_t(p_.axis) * p_.inner), runs = outer * axis_runs;
     if (runs == 1) {
       const Run all = run_of(0, 0);
-      parallel_range(args_.pool, all.length, sizeof(float), [&](size_t begin, size_t end) { convert(all, begin, end); });
+      parallel_range(args_.pool, all.length, sizeof(float),
+                     [&](size_t begin, size_t end) { convert(all, begin, end); });
       return;
     }
     parallel_range(args_.pool, runs, p_.n / runs * sizeof(float), [&](size_t begin, size_t end) {
@@ -56,7 +57,8 @@ class Dequantize {
     if (p_.inner > 1)
       return {start + i * p_.inner, scale + i / p_.block * p_.axis_stride, p_.inner, p_.inner_stride == 0};
     if (p_.block == 1) return {start, scale, p_.axis, p_.axis_stride == 0};
-    return {start + i * p_.block, scale + i * p_.axis_stride, std::min<size_t>(p_.block, p_.axis - i * p_.block), true};
+    return {start + i * p_.block, scale + i * p_.axis_stride,
+            std::min<size_t>(p_.block, p_.axis - i * p_.block), true};
   }
 
   void convert(const Run& run, size_t begin, size_t end) const {

@@ -32,6 +32,8 @@ void run_kv_update(const CpuArgs& args) {
 
 }  // namespace
 
-void cpu_kernel_kv_update(CpuRegistry& registry) { registry.add("kv_update", {run_kv_update, nullptr, nullptr}); }
+void cpu_kernel_kv_update(CpuRegistry& registry) {
+  registry.add("kv_update", {run_kv_update, nullptr, nullptr});
+}
 
 }  // namespace vulcap::cpu

@@ -83,8 +83,8 @@ class Matmul {
       float* sums = all_sums + item * split.sums_floats();
       std::fill_n(sums, split.sums_floats(), 0.0f);
       const B* b = args_.ptr<B>(1) + (transposed ? column * p_.ldb : from * p_.ldb + column);
-      few_rows_product(transposed, p_.m, a + from, lda, b, p_.ldb, std::min(split.depth, p_.k - from), columns, sums,
-                       split.step);
+      few_rows_product(transposed, p_.m, a + from, lda, b, p_.ldb, std::min(split.depth, p_.k - from),
+                       columns, sums, split.step);
       if (split.depths == 1) finish(0, 0, p_.m, column, columns, sums, split.step);
     });
     for (size_t block = 0; split.depths > 1 && block < split.blocks; ++block) {
@@ -199,7 +199,8 @@ class Matmul {
   }
 
   // sums: [rows][step], the product's rows from m and columns [n, n + columns).
-  void finish(size_t batch, size_t m, size_t rows, size_t n, size_t columns, const float* sums, size_t step) const {
+  void finish(size_t batch, size_t m, size_t rows, size_t n, size_t columns, const float* sums,
+              size_t step) const {
     const T* bias = p_.flags & abi::kMatmulBias ? args_.ptr<T>(2) : nullptr;
     const bool per_row = (p_.flags & abi::kMatmulBiasPerRow) != 0;
     const T* residual = p_.flags & abi::kMatmulResidual ? args_.ptr<T>(3) : nullptr;

@@ -18,7 +18,8 @@ static_assert(kIntegerColumns == kPanelWidth);
 
 inline size_t round_up(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
-// Scratch: A as unsigned bytes with rows of `depth`, the sum of each row, and a panel of B with its sums a thread.
+// Scratch: A as unsigned bytes with rows of `depth`, the sum of each row, and a panel of B with its sums a
+// thread.
 struct Scratch {
   size_t depth, a_bytes, sums_bytes, panel_bytes;
 
@@ -52,7 +53,8 @@ class IntegerProduct {
     const size_t work = size_t(p_.m) * p_.n * p_.k;
     const size_t threads = work > kSerialMultiplyAdds ? size_t(args_.pool.size()) : 1;
     for (size_t batch = 0; batch < p_.batch; ++batch) {
-      parallel_items(args_.pool, p_.m < 8 ? 1 : threads, p_.m, [&](size_t, size_t row) { take_row(batch, row); });
+      parallel_items(args_.pool, p_.m < 8 ? 1 : threads, p_.m,
+                     [&](size_t, size_t row) { take_row(batch, row); });
       const size_t panels = (p_.n + kPanelWidth - 1) / kPanelWidth;
       const size_t tiles = (p_.m + kIntegerRows - 1) / kIntegerRows;
       // few rows: long runs of panels, so that each thread reads one stream of B; few panels: groups of tiles
@@ -92,13 +94,14 @@ class IntegerProduct {
   Panel panel_of(size_t batch, size_t panel, size_t slot) const {
     const size_t column = panel * kPanelWidth;
     if (args_.packed != nullptr)
-      return {reinterpret_cast<const int8_t*>(args_.packed->panel(panel)), args_.packed->column_sums.data() + column};
+      return {reinterpret_cast<const int8_t*>(args_.packed->panel(panel)),
+              args_.packed->column_sums.data() + column};
     std::byte* own = args_.scratch + scratch_.a_bytes + scratch_.sums_bytes + slot * scratch_.panel_bytes;
     auto* data = reinterpret_cast<int8_t*>(own);
     auto* sums = reinterpret_cast<int32_t*>(own + scratch_.panel_bytes - kPanelWidth * 4);
     pack_integer_panel(args_.ptr<uint8_t>(1) + batch * p_.b_batch, b_unsigned_, p_.ldb,
-                       (p_.flags & abi::kIntegerTransB) != 0, p_.k, column, std::min(kPanelWidth, p_.n - column), data,
-                       sums);
+                       (p_.flags & abi::kIntegerTransB) != 0, p_.k, column,
+                       std::min(kPanelWidth, p_.n - column), data, sums);
     return {data, sums};
   }
 
@@ -112,7 +115,8 @@ class IntegerProduct {
     for (size_t row = begin; row < end; row += kIntegerRows) {
       const size_t rows = std::min(kIntegerRows, end - row);
       tile(a_ + row * scratch_.depth, scratch_.depth, rows, b.data, scratch_.depth, sums);
-      for (size_t i = 0; i < rows; ++i) finish(batch, row + i, column, width, sums + i * kPanelWidth, b.sums, b_zero);
+      for (size_t i = 0; i < rows; ++i)
+        finish(batch, row + i, column, width, sums + i * kPanelWidth, b.sums, b_zero);
     }
   }
 
@@ -140,7 +144,8 @@ class IntegerProduct {
     const int32_t* bias = p_.flags & abi::kIntegerBias ? args_.ptr<int32_t>(5) : nullptr;
     const uint32_t row_bias = bias != nullptr && per_row ? uint32_t(bias[p_.channel + row]) : 0;
     for (size_t i = 0; i < kPanelWidth; ++i)
-      sums[i] = int32_t(uint32_t(sums[i]) - a_zero * uint32_t(b_sums[i]) + rest * uint32_t(b_zero[i]) + row_bias);
+      sums[i] =
+          int32_t(uint32_t(sums[i]) - a_zero * uint32_t(b_sums[i]) + rest * uint32_t(b_zero[i]) + row_bias);
     for (size_t i = 0; i < width && bias != nullptr && !per_row; ++i)
       sums[i] = int32_t(uint32_t(sums[i]) + uint32_t(bias[column + i]));
     const size_t at = p_.c_offset + batch * p_.c_batch + row * p_.ldc + column;
@@ -148,10 +153,12 @@ class IntegerProduct {
       std::copy_n(sums, width, args_.ptr<int32_t>(7) + at);
       return;
     }
-    scale(row, column, width, sums, args_.ptr<float>(7) + at, p_.flags & abi::kIntegerResidual ? args_.ptr<float>(6) + at : nullptr);
+    scale(row, column, width, sums, args_.ptr<float>(7) + at,
+          p_.flags & abi::kIntegerResidual ? args_.ptr<float>(6) + at : nullptr);
   }
 
-  void scale(size_t row, size_t column, size_t width, const int32_t* sums, float* to, const float* residual) const {
+  void scale(size_t row, size_t column, size_t width, const int32_t* sums, float* to,
+             const float* residual) const {
     const bool per_row = (p_.flags & abi::kIntegerPerRow) != 0;
     const float* scales = args_.ptr<float>(4);
     const float* bias = p_.flags & abi::kIntegerFloatBias ? args_.ptr<float>(5) : nullptr;

@@ -16,9 +16,9 @@
 #define VULCAP_CPU_MATMUL_QUANTIZED_SCRATCH
 namespace vulcap::cpu::quantized {
 
-inline constexpr size_t kRows = 240;     // rows of A packed at a time, a multiple of every tile height
+inline constexpr size_t kRows = 240;      // rows of A packed at a time, a multiple of every tile height
 inline constexpr size_t kVectorRows = 4;  // up to so many rows are multiplied without making panels
-inline constexpr size_t kChunk = 32;     // numbers that are unpacked together
+inline constexpr size_t kChunk = 32;      // numbers that are unpacked together
 inline constexpr size_t kMaxBlocks = 1024;
 
 inline size_t round_up(size_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -26,8 +26,7 @@ inline size_t round_up(size_t bytes) { return (bytes + 63) / 64 * 64; }
 // Whole chunks of four-bit numbers along k, one scale a chunk or more.
 inline bool in_chunks(const abi::MatmulQuantizedParams& p) {
   return p.bits == 4 && p.b_k == 1 && p.block % kChunk == 0 && p.b_n % p.block == 0 &&
-         p.b_n / p.block <= kMaxBlocks &&
-         (p.flags & (abi::kWeightFlatBlocks | abi::kWeightSigned)) == 0;
+         p.b_n / p.block <= kMaxBlocks && (p.flags & (abi::kWeightFlatBlocks | abi::kWeightSigned)) == 0;
 }
 
 // One scale and zero point a column.
@@ -37,7 +36,8 @@ struct Scratch {
   size_t a_bytes, sums_bytes, panel_bytes;
 
   explicit Scratch(const abi::MatmulQuantizedParams& p) {
-    const size_t rows = std::min<size_t>(kRows, p.m), depth = (size_t(p.k) + p.block) / kChunk * kChunk + kChunk;
+    const size_t rows = std::min<size_t>(kRows, p.m),
+                 depth = (size_t(p.k) + p.block) / kChunk * kChunk + kChunk;
     a_bytes = round_up(rows * depth * 4);
     sums_bytes = round_up(rows * (depth / kChunk + 1) * 4);
     panel_bytes = round_up(size_t(p.k) * kPanelWidth * 4);
@@ -123,8 +123,8 @@ class QuantizedMatmul {
       const size_t count = std::min(kTileRows, rows - row);
       const PackedRows a{packed_a_ + row * p_.k, p_.k, 0, p_.k};
       if (direct) {
-        tile_for<int8_t>(count)(a, reinterpret_cast<const int8_t*>(args_.packed->panel(panel)), kPanelWidth, false,
-                                tile_sums);
+        tile_for<int8_t>(count)(a, reinterpret_cast<const int8_t*>(args_.packed->panel(panel)), kPanelWidth,
+                                false, tile_sums);
       } else {
         tile_for<float>(count)(a, floats, kPanelWidth, false, tile_sums);
       }
@@ -189,7 +189,8 @@ class QuantizedMatmul {
 
   size_t chunks() const { return p_.b_n / kChunk; }
 
-  // A row of A in the order in which a chunk is unpacked: the 16 numbers of the low bits, then those of the high bits.
+  // A row of A in the order in which a chunk is unpacked: the 16 numbers of the low bits, then those of the
+  // high bits.
   void order_a(size_t row) const {
     const size_t low = p_.flags & abi::kWeightHighFirst ? 1 : 0, blocks = p_.b_n / p_.block;
     float* to = packed_a_ + row * chunks() * kChunk;
@@ -237,7 +238,8 @@ class QuantizedMatmul {
     for (size_t n = begin; n < end; ++n) {
       take_scales(n, scales, shifts);
       float results[kCount];
-      table ? column<kCount, true>(n, scales, shifts, results) : column<kCount, false>(n, scales, shifts, results);
+      table ? column<kCount, true>(n, scales, shifts, results)
+            : column<kCount, false>(n, scales, shifts, results);
       for (size_t row = 0; row < kCount; ++row) lines[row][n - begin] = results[row];
     }
     for (size_t row = 0; row < kCount; ++row) finish(row, begin, end - begin, lines[row]);
@@ -253,7 +255,8 @@ class QuantizedMatmul {
       for (size_t i = 0; i < blocks; ++i) scales[i] = weight_.scale(i * p_.block, n);
     }
     for (size_t i = 0; i < blocks && given; ++i) shifts[i] = scales[i] * weight_.zero(i * p_.block, n);
-    for (size_t i = 0; i < blocks && !given; i += kLanes) store(hn::Mul(load(scales + i), set(p_.zero)), shifts + i);
+    for (size_t i = 0; i < blocks && !given; i += kLanes)
+      store(hn::Mul(load(scales + i), set(p_.zero)), shifts + i);
   }
 
   // The sum over a column of numbers times A, block by block, less the zero points' share.
@@ -284,12 +287,14 @@ class QuantizedMatmul {
         }
       }
 #pragma GCC unroll 4
-      for (size_t row = 0; row < kCount; ++row) sum[row] = hn::MulAdd(part[row], set(scales[block]), sum[row]);
+      for (size_t row = 0; row < kCount; ++row)
+        sum[row] = hn::MulAdd(part[row], set(scales[block]), sum[row]);
     }
     for (size_t row = 0; row < kCount; ++row) {
       for (size_t block = 0; block < blocks && !kTable; block += kLanes) {
         const size_t count = blocks - block;
-        sum[row] = hn::NegMulAdd(load_some(shifts + block, count), load_some(sums_ + row * blocks + block, count), sum[row]);
+        sum[row] = hn::NegMulAdd(load_some(shifts + block, count),
+                                 load_some(sums_ + row * blocks + block, count), sum[row]);
       }
       results[row] = hn::GetLane(hn::SumOfLanes(kFloats, sum[row]));
     }
@@ -322,7 +327,9 @@ void run_matmul_quantized(const CpuArgs& args) { HWY_DYNAMIC_DISPATCH(matmul_qua
 
 bool accepts_matmul_quantized(const ops::KernelCall& call) {
   const auto& p = call.params_as<abi::MatmulQuantizedParams>();
-  const auto covered = [](core::DType dtype) { return dtype == core::DType::kF32 || dtype == core::DType::kF16; };
+  const auto covered = [](core::DType dtype) {
+    return dtype == core::DType::kF32 || dtype == core::DType::kF16;
+  };
   return covered(call.variant.storage) && covered(core::DType(p.scale_type));
 }
 
@@ -333,7 +340,8 @@ size_t matmul_quantized_scratch(const ops::KernelCall& call, size_t threads) {
 }  // namespace
 
 void cpu_kernel_matmul_quantized(CpuRegistry& registry) {
-  registry.add("matmul_quantized", {run_matmul_quantized, accepts_matmul_quantized, matmul_quantized_scratch});
+  registry.add("matmul_quantized",
+               {run_matmul_quantized, accepts_matmul_quantized, matmul_quantized_scratch});
 }
 
 }  // namespace vulcap::cpu

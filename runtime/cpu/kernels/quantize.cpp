@@ -21,7 +21,8 @@ void quantize_bytes(const CpuArgs& args) {
   T* y = args.ptr<T>(3);
   const VFloat scale = set(args.ptr<float>(1)[0]);
   const VFloat zero = set(p.flags & abi::kQuantizeZero ? float(args.ptr<T>(2)[0]) : 0.0f);
-  const VFloat low = set(float(std::numeric_limits<T>::min())), high = set(float(std::numeric_limits<T>::max()));
+  const VFloat low = set(float(std::numeric_limits<T>::min())),
+               high = set(float(std::numeric_limits<T>::max()));
   parallel_range(args.pool, p.n, sizeof(float), [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; i += kLanes) {
       const size_t count = end - i;

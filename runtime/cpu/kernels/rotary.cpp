@@ -21,7 +21,8 @@ class Rotary {
   void run() const {
     if (p_.n == 0) return;
     parallel_range(args_.pool, p_.n / p_.width, p_.width * sizeof(T), [&](size_t begin, size_t end) {
-      for (size_t row = begin; row < end; ++row) turn_row(row / p_.heads / p_.positions, row / p_.heads % p_.positions, row % p_.heads);
+      for (size_t row = begin; row < end; ++row)
+        turn_row(row / p_.heads / p_.positions, row / p_.heads % p_.positions, row % p_.heads);
     });
   }
 
@@ -30,7 +31,8 @@ class Rotary {
     int64_t row = p_.row_offset + int64_t(b * p_.row_b + s * p_.row_s);
     if (p_.flags & abi::kRotaryIds) {
       const size_t at = b * p_.ids_b + s * p_.ids_s;
-      row += args_.call().variant.second == core::DType::kI64 ? args_.ptr<int64_t>(3)[at] : args_.ptr<int32_t>(3)[at];
+      row += args_.call().variant.second == core::DType::kI64 ? args_.ptr<int64_t>(3)[at]
+                                                              : args_.ptr<int32_t>(3)[at];
     }
     return size_t(std::clamp<int64_t>(row, 0, int64_t(p_.rows) - 1));
   }
@@ -63,12 +65,15 @@ void run_rotary(const CpuArgs& args) {
 
 bool accepts_rotary(const ops::KernelCall& call) {
   const auto [storage, ids] = call.variant;
-  const bool known_ids = ids == core::DType::kUndefined || ids == core::DType::kI64 || ids == core::DType::kI32;
+  const bool known_ids =
+      ids == core::DType::kUndefined || ids == core::DType::kI64 || ids == core::DType::kI32;
   return known_ids && (storage == core::DType::kF32 || storage == core::DType::kF16);
 }
 
 }  // namespace
 
-void cpu_kernel_rotary(CpuRegistry& registry) { registry.add("rotary", {run_rotary, accepts_rotary, nullptr}); }
+void cpu_kernel_rotary(CpuRegistry& registry) {
+  registry.add("rotary", {run_rotary, accepts_rotary, nullptr});
+}
 
 }  // namespace vulcap::cpu

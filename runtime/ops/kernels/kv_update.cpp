@@ -10,7 +10,8 @@ void kv_update_reference(const KernelArgs& args) {
   const auto& p = args.call.params_as<abi::KvUpdateParams>();
   const size_t bytes = core::dtype_bits(args.call.variant.storage) / 8;
   for (size_t i = 0; i < p.n; ++i) {
-    const size_t d = i % p.width, row = i / p.width, head = row / p.count % p.heads, b = row / p.count / p.heads;
+    const size_t d = i % p.width, row = i / p.width, head = row / p.count % p.heads,
+                 b = row / p.count / p.heads;
     int64_t start = p.start;
     if (p.flags & abi::kKvLengths) start = load_as<int32_t>(args.buffers[2], b) - int64_t(p.new_len);
     const int64_t s = int64_t(row % p.count) + (p.flags & abi::kKvInPlace ? start : 0);

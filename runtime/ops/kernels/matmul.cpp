@@ -20,10 +20,12 @@ double dot(const KernelArgs& args, const abi::MatmulParams& p, size_t batch, siz
 // Integers wrap; scale and activation are left to real numbers.
 void integer_reference(const KernelArgs& args, const abi::MatmulParams& p) {
   const auto [dtype, second] = args.call.variant;
-  const size_t column_step = p.flags & abi::kMatmulTransB ? p.ldb : 1, k_step = p.flags & abi::kMatmulTransB ? 1 : p.ldb;
+  const size_t column_step = p.flags & abi::kMatmulTransB ? p.ldb : 1,
+               k_step = p.flags & abi::kMatmulTransB ? 1 : p.ldb;
   for (size_t row = 0; row < size_t(p.batch) * p.m; ++row) {
     const size_t batch = row / p.m, m = row % p.m;
-    const size_t a = p.a_offset + batch * p.a_batch + m * p.lda, c = batch * p.c_batch + m * p.ldc + p.c_column;
+    const size_t a = p.a_offset + batch * p.a_batch + m * p.lda,
+                 c = batch * p.c_batch + m * p.ldc + p.c_column;
     for (size_t n = 0; n < p.n; ++n) {
       uint64_t sum = 0;
       for (size_t k = 0; k < p.k; ++k) {

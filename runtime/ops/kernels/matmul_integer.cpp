@@ -9,7 +9,8 @@ struct Position {
   size_t batch, m, n;
 };
 
-int32_t accumulate(const KernelArgs& args, const abi::MatmulIntegerParams& p, const Position& at, size_t row) {
+int32_t accumulate(const KernelArgs& args, const abi::MatmulIntegerParams& p, const Position& at,
+                   size_t row) {
   const auto [left, right] = args.call.variant;
   const size_t a = p.a_offset + at.batch * p.a_batch + at.m * p.lda;
   const bool transposed = (p.flags & abi::kIntegerTransB) != 0;

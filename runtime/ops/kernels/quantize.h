@@ -5,8 +5,8 @@
 #include <cstdint>
 
 #include "runtime/core/dtype.h"
-#include "runtime/core/small_float.h"
 #include "runtime/core/packed.h"
+#include "runtime/core/small_float.h"
 #include "shaders/abi.h"
 
 namespace vulcap::ops {

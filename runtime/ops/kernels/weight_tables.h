@@ -1,4 +1,5 @@
-// The values of 4-bit weights that are indices: FP4 and NF4 (quantiles of the normal distribution) of MatMulBnb4.
+// The values of 4-bit weights that are indices: FP4 and NF4 (quantiles of the normal distribution) of
+// MatMulBnb4.
 #pragma once
 
 namespace vulcap::ops {
@@ -7,10 +8,21 @@ inline constexpr float kFp4Values[16] = {
     0.0f,  0.00520833333f,  0.66666667f,  1.0f,  0.33333333f,  0.5f,  0.16666667f,  0.25f,
     -0.0f, -0.00520833333f, -0.66666667f, -1.0f, -0.33333333f, -0.5f, -0.16666667f, -0.25f};
 
-inline constexpr float kNf4Values[16] = {
-    -1.0f,               -0.6961928009986877f,  -0.5250730514526367f,  -0.39491748809814453f,
-    -0.28444138169288635f, -0.18477343022823334f, -0.09105003625154495f, 0.0f,
-    0.07958029955625534f, 0.16093020141124725f,  0.24611230194568634f,  0.33791524171829224f,
-    0.44070982933044434f, 0.5626170039176941f,   0.7229568362236023f,   1.0f};
+inline constexpr float kNf4Values[16] = {-1.0f,
+                                         -0.6961928009986877f,
+                                         -0.5250730514526367f,
+                                         -0.39491748809814453f,
+                                         -0.28444138169288635f,
+                                         -0.18477343022823334f,
+                                         -0.09105003625154495f,
+                                         0.0f,
+                                         0.07958029955625534f,
+                                         0.16093020141124725f,
+                                         0.24611230194568634f,
+                                         0.33791524171829224f,
+                                         0.44070982933044434f,
+                                         0.5626170039176941f,
+                                         0.7229568362236023f,
+                                         1.0f};
 
 }  // namespace vulcap::ops

@@ -106,7 +106,8 @@ float parameter(LowerContext& c, const Parameter& p) {
 void lower_unary(LowerContext& c) {
   const Row& row = row_of(c.node());
   const bool tanh = c.node().op == "Gelu" && c.attributes().text("approximate", "none") == "tanh";
-  Compose(c).unary(tanh ? "GeluTanh" : row.row, c.in(0), c.out(0), parameter(c, row.alpha), parameter(c, row.beta));
+  Compose(c).unary(tanh ? "GeluTanh" : row.row, c.in(0), c.out(0), parameter(c, row.alpha),
+                   parameter(c, row.beta));
 }
 
 // At inference nothing is dropped: y = x and the mask is all true.

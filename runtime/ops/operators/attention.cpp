@@ -1,8 +1,8 @@
 // vulcap.Attention: scaled dot-product attention over strided operands, see AttentionParams in shaders/abi.h.
-// inputs: q, k, v, mask?, rows?, lengths?; attributes: scale, softcap, causal, new_keys (default: the queries),
-// causal_lengths, window, out_by_position (the output is [batch, position, head, width]).
-// Without `dims` q, k and v are [batch, heads, position, width] as they lie in memory. A pass that found them to
-// be views of other values adds dims, kv_len and q_view, k_view, v_view: [offset, batch, head, position].
+// inputs: q, k, v, mask?, rows?, lengths?; attributes: scale, softcap, causal, new_keys (default: the
+// queries), causal_lengths, window, out_by_position (the output is [batch, position, head, width]). Without
+// `dims` q, k and v are [batch, heads, position, width] as they lie in memory. A pass that found them to be
+// views of other values adds dims, kv_len and q_view, k_view, v_view: [offset, batch, head, position].
 #include "runtime/ops/attention.h"
 
 #include "runtime/ops/shape_rules.h"
@@ -23,7 +23,8 @@ SymShape dims_of(const Attributes& attributes, const SymShape& q, const SymShape
   const auto dims = attributes.integers("dims");
   if (dims.size() == 7) return SymShape(dims.begin(), dims.end());
   if (!dims.empty() || q.size() != 4 || k.size() != 4 || v.size() != 4)
-    throw core::Error(core::ErrorCode::kInvalidModel, "operands must have 4 axes, or attribute 'dims' 7 entries");
+    throw core::Error(core::ErrorCode::kInvalidModel,
+                      "operands must have 4 axes, or attribute 'dims' 7 entries");
   return {q[0], q[1], k[1], q[2], q[3], v[3], k[0]};
 }
 
@@ -92,10 +93,12 @@ uint32_t flags_of(LowerContext& c) {
 
 void lower_attention(LowerContext& c) {
   const Attributes& attributes = c.attributes();
-  const SymShape sizes = dims_of(attributes, c.sym_shape(c.in(0)), c.sym_shape(c.in(1)), c.sym_shape(c.in(2)));
+  const SymShape sizes =
+      dims_of(attributes, c.sym_shape(c.in(0)), c.sym_shape(c.in(1)), c.sym_shape(c.in(2)));
   core::Shape dims;
   for (const Dim& dim : sizes) dims.push_back(c.affine(dim).first);
-  if (!core::is_static(sizes)) throw NeedsStaticShape(core::ErrorCode::kInvalidModel, "attention over open sizes");
+  if (!core::is_static(sizes))
+    throw NeedsStaticShape(core::ErrorCode::kInvalidModel, "attention over open sizes");
   if (core::element_count(c.static_shape(c.out(0))) == 0) return;
   abi::AttentionParams p{};
   p.batch = narrow(dims[0]);
@@ -125,10 +128,9 @@ void lower_attention(LowerContext& c) {
   if (c.has(3)) set_mask(c, p);
   if (c.has(4)) p.batch_step = narrow(c.static_shape(c.in(4))[1]);
   const auto given = [&](size_t i) { return c.read(c.has(i) ? c.in(i) : c.in(0)); };
-  auto& lowered =
-      c.emit("attention", {c.dtype(0), {}}, p,
-             {given(0), given(1), given(2), given(3), given(4), c.write(c.out(0)), given(5)},
-             {p.q_len, p.heads, p.batch});
+  auto& lowered = c.emit("attention", {c.dtype(0), {}}, p,
+                         {given(0), given(1), given(2), given(3), given(4), c.write(c.out(0)), given(5)},
+                         {p.q_len, p.heads, p.batch});
   lowered.call.uses_state = p.kv_len_dyn != 0;
 }
 

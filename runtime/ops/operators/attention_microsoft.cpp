@@ -19,12 +19,13 @@ ValueId key_indices(ExpandContext& c, int64_t keys) {
   return c.constant(core::Tensor::from<int32_t>(DType::kI32, {1, 1, 1, keys}, values));
 }
 
-// The padding mask in any of its forms: [batch] key counts, [2 * batch] ends and starts, [3 * batch + 2] key counts
-// first, [batch, keys], [batch, queries, keys] or [batch, 1, most, most] of 0 and 1.
+// The padding mask in any of its forms: [batch] key counts, [2 * batch] ends and starts, [3 * batch + 2] key
+// counts first, [batch, keys], [batch, queries, keys] or [batch, 1, most, most] of 0 and 1.
 void padding_mask(ExpandContext& c, size_t input, AttentionRequest& r) {
   const core::Shape shape = c.static_shape(c.operand(input));
   const ValueId given = c.operand(input);
-  const int64_t batch = c.static_shape(r.q)[0], queries = c.static_shape(r.q)[2], keys = c.static_shape(r.k)[2];
+  const int64_t batch = c.static_shape(r.q)[0], queries = c.static_shape(r.q)[2],
+                keys = c.static_shape(r.k)[2];
   const DType dtype = c.dtype_of(r.q);
   // Half of f16's range: two masks add up without overflow.
   const double least = dtype == DType::kF16 ? -32752 : -1.7e38;
@@ -39,7 +40,8 @@ void padding_mask(ExpandContext& c, size_t input, AttentionRequest& r) {
   ValueId keep = kNoValue;
   if (shape.size() == 1 && shape[0] == 2 * batch) {
     const ValueId key = key_indices(c, keys);
-    keep = c.add("And", {c.add("Less", {key, row(given, 0)}), c.add("GreaterOrEqual", {key, row(given, batch)})});
+    keep = c.add("And",
+                 {c.add("Less", {key, row(given, 0)}), c.add("GreaterOrEqual", {key, row(given, batch)})});
   } else if (shape == core::Shape{batch, keys}) {
     keep = c.view(given, {Dim(batch), Dim(1), Dim(1), Dim(keys)});
   } else if (shape == core::Shape{batch, queries, keys}) {
@@ -114,7 +116,8 @@ std::vector<ValueId> unpack(ExpandContext& c, ValueId packed) {
   const core::Shape shape = c.static_shape(packed);
   std::vector<ValueId> result;
   for (int64_t i = 0; i < shape[3]; ++i)
-    result.push_back(c.view(c.slice(packed, 3, i, i + 1), {Dim(shape[0]), Dim(shape[1]), Dim(shape[2] * shape[4])}));
+    result.push_back(
+        c.view(c.slice(packed, 3, i, i + 1), {Dim(shape[0]), Dim(shape[1]), Dim(shape[2] * shape[4])}));
   return result;
 }
 

@@ -32,8 +32,8 @@ ValueId mask_of(ExpandContext& c, DType dtype, const Dim& keys) {
   const core::Shape size = c.static_shape(mask);
   if (!keys.is_constant() || size[3] > keys.value())
     c.fail("a mask of " + shape[3].text() + " columns does not fit " + keys.text() + " keys");
-  const ValueId rest = c.add("Expand", {c.scalar(dtype, hidden),
-                                        c.integers({size[0], size[1], size[2], keys.value() - size[3]})});
+  const ValueId rest = c.add(
+      "Expand", {c.scalar(dtype, hidden), c.integers({size[0], size[1], size[2], keys.value() - size[3]})});
   return concat(c, {mask, rest}, 3);
 }
 
@@ -69,7 +69,8 @@ void expand_attention_onnx(ExpandContext& c) {
   r.mask = mask_of(c, c.dtype(kQ), c.shape_of(r.k)[2]);
   if (c.has(kKeyLengths)) r.lengths = cast(c, c.operand(kKeyLengths), DType::kI32);
   const Dim width = c.shape_of(r.q)[3];
-  r.scale = c.attributes().real("scale", width.is_constant() ? float(1 / std::sqrt(double(width.value()))) : 1);
+  r.scale =
+      c.attributes().real("scale", width.is_constant() ? float(1 / std::sqrt(double(width.value()))) : 1);
   r.softcap = c.attributes().real("softcap", 0);
   // The first of the new queries sees the past and the first of the new keys.
   if (c.attributes().integer("is_causal", 0) != 0) r.new_keys = new_keys.value();

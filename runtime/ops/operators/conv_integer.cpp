@@ -96,7 +96,8 @@ ValueId padded_image(LowerContext& c, const core::Shape& x, const std::vector<Ax
   return result;
 }
 
-// patches[p, channel, kernel...] of one image and group; outer output axes are walked here where six axes are too few.
+// patches[p, channel, kernel...] of one image and group; outer output axes are walked here where six axes are
+// too few.
 void emit_patches(LowerContext& c, ValueId image, ValueId patches, const std::vector<Axis>& axes,
                   const std::vector<int64_t>& strides, int64_t channels, int64_t in_offset,
                   int64_t out_offset) {

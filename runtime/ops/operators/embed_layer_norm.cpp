@@ -52,11 +52,11 @@ ValueId dequantised_rows(ExpandContext& c, size_t table, ValueId rows, size_t sc
   return c.add("DequantizeLinear", {picked, c.operand(scale), c.operand(zero)});
 }
 
-// ids, segments?, word, position, segment?, gamma, beta, mask?, then scales and zero points of word, position,
-// segment, gamma and beta
+// ids, segments?, word, position, segment?, gamma, beta, mask?, then scales and zero points of word,
+// position, segment, gamma and beta
 void expand_quantised_embed(ExpandContext& c) {
-  ValueId sum = c.add("Add", {dequantised_rows(c, 2, c.operand(0), 8, 13),
-                              dequantised_rows(c, 3, positions(c), 9, 14)});
+  ValueId sum = c.add(
+      "Add", {dequantised_rows(c, 2, c.operand(0), 8, 13), dequantised_rows(c, 3, positions(c), 9, 14)});
   if (c.operand(1) != graph::kNoValue)
     sum = c.add("Add", {sum, dequantised_rows(c, 4, c.operand(1), 10, 15)});
   const ValueId gamma = c.add("DequantizeLinear", {c.operand(5), c.operand(11), c.operand(16)});

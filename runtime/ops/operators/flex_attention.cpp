@@ -1,4 +1,5 @@
-// FlexAttention-1 of ai.onnx.preview: attention whose scores and probabilities pass through graphs of their own.
+// FlexAttention-1 of ai.onnx.preview: attention whose scores and probabilities pass through graphs of their
+// own.
 #include <cmath>
 #include <memory>
 

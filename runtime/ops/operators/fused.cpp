@@ -1,5 +1,5 @@
-// com.microsoft operators that ONNX Runtime's optimiser makes of several; written as those again, so that the passes
-// see one form.
+// com.microsoft operators that ONNX Runtime's optimiser makes of several; written as those again, so that the
+// passes see one form.
 #include <algorithm>
 #include <cmath>
 
@@ -71,8 +71,10 @@ void expand_fused_gemm(ExpandContext& c) {
     if (!name.starts_with("activation")) gemm.set(name, value);
   }
   const std::string op = c.attributes().text("activation", "");
-  if (c.attributes().has("activation_alpha")) activation.set("alpha", c.attributes().real("activation_alpha", 0));
-  if (c.attributes().has("activation_beta")) activation.set("beta", c.attributes().real("activation_beta", 0));
+  if (c.attributes().has("activation_alpha"))
+    activation.set("alpha", c.attributes().real("activation_alpha", 0));
+  if (c.attributes().has("activation_beta"))
+    activation.set("beta", c.attributes().real("activation_beta", 0));
   const ValueId product = c.add("Gemm", c.node().inputs, std::move(gemm));
   c.result(0, op.empty() ? product : c.add(op, {product}, std::move(activation)));
 }
@@ -93,8 +95,8 @@ int64_t bucket(int64_t distance, int64_t buckets, int64_t max_distance, bool bid
   return base + std::min(buckets - 1, exact + int64_t(steps * float(buckets - exact)));
 }
 
-// inputs: bias_table, query_length, key_length; output [1, heads, queries, keys]. The table is declared [buckets, heads]
-// but stored by columns: a head's buckets lie together.
+// inputs: bias_table, query_length, key_length; output [1, heads, queries, keys]. The table is declared
+// [buckets, heads] but stored by columns: a head's buckets lie together.
 void expand_relative_position_bias(ExpandContext& c) {
   const core::Shape table = c.static_shape(c.operand(0));
   const int64_t queries = c.need_constants(1).at(0), keys = c.need_constants(2).at(0);
@@ -112,8 +114,8 @@ void expand_relative_position_bias(ExpandContext& c) {
 }
 
 // inputs: query [batch, position, heads * width], query_bias, rel_pos [1, heads, position, position], weight
-// [width, d], bias [d], eco_a [1, heads, 1, 1]: rel_pos * (u * (r * eco_a - 1) + 2) with u, r the sigmoids of the
-// projected query's halves, each added up.
+// [width, d], bias [d], eco_a [1, heads, 1, 1]: rel_pos * (u * (r * eco_a - 1) + 2) with u, r the sigmoids of
+// the projected query's halves, each added up.
 void expand_gated_relative_position_bias(ExpandContext& c) {
   const int64_t heads = c.attributes().integer("num_heads", 0);
   const DType dtype = c.dtype(0);
@@ -137,7 +139,8 @@ void expand_gated_relative_position_bias(ExpandContext& c) {
 }  // namespace
 
 void register_fused(OpRegistry& registry) {
-  for (const char* name : {"BiasGelu", "FastGelu"}) registry.add_composite(name, "com.microsoft", expand_bias_gelu);
+  for (const char* name : {"BiasGelu", "FastGelu"})
+    registry.add_composite(name, "com.microsoft", expand_bias_gelu);
   registry.add_composite("BiasAdd", "com.microsoft", expand_bias_add);
   registry.add_composite("BiasSplitGelu", "com.microsoft", expand_bias_split_gelu);
   for (const char* name : {"FusedMatMul", "TransposeMatMul"})

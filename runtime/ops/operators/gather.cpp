@@ -31,7 +31,8 @@ void infer_gather(InferContext& c) {
 }
 
 // Rows of `table`, which holds `data` elements of `unit`, into `out`.
-void emit_gather(LowerContext& c, ValueId table_id, ValueId out, DType unit, const core::Shape& data, size_t axis) {
+void emit_gather(LowerContext& c, ValueId table_id, ValueId out, DType unit, const core::Shape& data,
+                 size_t axis) {
   int64_t outer = 1;
   int64_t inner = 1;
   for (size_t i = 0; i < axis; ++i) outer *= data[i];

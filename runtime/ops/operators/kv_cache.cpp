@@ -7,8 +7,8 @@
 namespace vulcap::ops {
 namespace {
 
-// inputs: past [batch, heads, past, width] with capacity, source of the new positions; length: how many, view: how
-// to read the source.
+// inputs: past [batch, heads, past, width] with capacity, source of the new positions; length: how many,
+// view: how to read the source.
 void infer_append(InferContext& c) {
   SymShape to = c.shape(0);
   to[2] = to[2] + Dim(c.attributes().integer("length", 0));
@@ -36,9 +36,9 @@ void lower_append(LowerContext& c) {
   emit_copy(c, c.in(1), c.out(0), copy);
 }
 
-// inputs: past [batch, heads, past, width], new [batch, heads, new, width], lengths? i32[batch]: positions that are
-// valid behind the update, 0 being the first of past; without it new positions go to the front. total: positions of
-// the output.
+// inputs: past [batch, heads, past, width], new [batch, heads, new, width], lengths? i32[batch]: positions
+// that are valid behind the update, 0 being the first of past; without it new positions go to the front.
+// total: positions of the output.
 void infer_update(InferContext& c) {
   SymShape to = c.shape(0);
   if (to.size() != 4 || c.rank(1) != 4) c.fail("a cache has the axes batch, heads, position and width");

@@ -23,7 +23,8 @@ Sizes sizes_of(const Attributes& attributes, const SymShape& q, const SymShape& 
     refuse("q_num_heads must be a positive multiple of kv_num_heads");
   if (q.size() != 3 || k.size() != 3 || v.size() != 3) refuse("query, key and value must have 3 axes");
   const auto key = q[2].divide(Dim(s.heads)), value = v[2].divide(Dim(s.kv_heads));
-  if (!key || !value || !(k[2] == *key * Dim(s.kv_heads))) refuse("query, key and value do not fit their heads");
+  if (!key || !value || !(k[2] == *key * Dim(s.kv_heads)))
+    refuse("query, key and value do not fit their heads");
   s.batch = q[0];
   s.length = q[1];
   s.key_width = *key;
@@ -34,9 +35,11 @@ Sizes sizes_of(const Attributes& attributes, const SymShape& q, const SymShape& 
 void infer_linear_attention(InferContext& c) {
   const Sizes s = sizes_of(c.attributes(), c.shape(kQuery), c.shape(kKey), c.shape(kValue));
   const std::string rule = c.attributes().text("update_rule", "gated_delta");
-  const bool gated = rule == "gated" || rule == "gated_delta", delta = rule == "delta" || rule == "gated_delta";
+  const bool gated = rule == "gated" || rule == "gated_delta",
+             delta = rule == "delta" || rule == "gated_delta";
   if (!gated && !delta && rule != "linear") c.fail("update_rule '" + rule + "' is not known");
-  if (gated != c.has(kDecay) || delta != c.has(kBeta)) c.fail("update_rule '" + rule + "' does not fit the inputs");
+  if (gated != c.has(kDecay) || delta != c.has(kBeta))
+    c.fail("update_rule '" + rule + "' does not fit the inputs");
   for (size_t i = 1; i < c.inputs(); ++i) {
     if (c.has(i)) c.same_dtype(0, i);
   }
@@ -46,8 +49,8 @@ void infer_linear_attention(InferContext& c) {
 
 void lower_linear_attention(LowerContext& c) {
   const core::Shape q = c.shape(kQuery), k = c.shape(kKey), v = c.shape(kValue);
-  const Sizes s = sizes_of(c.attributes(), c.sym_shape(c.in(kQuery)), c.sym_shape(c.in(kKey)),
-                           c.sym_shape(c.in(kValue)));
+  const Sizes s =
+      sizes_of(c.attributes(), c.sym_shape(c.in(kQuery)), c.sym_shape(c.in(kKey)), c.sym_shape(c.in(kValue)));
   abi::LinearAttentionParams p{};
   p.batch = narrow(q[0]);
   p.positions = narrow(q[1]);
@@ -67,8 +70,8 @@ void lower_linear_attention(LowerContext& c) {
                             ? c.out(1)
                             : c.temp(dtype, {q[0], s.kv_heads, int64_t(p.key_width), int64_t(p.value_width)});
   c.emit("linear_attention", {dtype, {}}, p,
-         {given(kQuery), given(kKey), given(kValue), given(kDecay), given(kBeta), given(kPast), c.write(c.out(0)),
-          c.write(state)},
+         {given(kQuery), given(kKey), given(kValue), given(kDecay), given(kBeta), given(kPast),
+          c.write(c.out(0)), c.write(state)},
          {p.batch * p.kv_heads * p.value_width, 1, 1});
 }
 

@@ -112,7 +112,8 @@ void emit_add(LowerContext& c, ValueId product, ValueId addend, float beta, Valu
     c.emit("fill", {DType::kF32, {}}, abi::FillParams{1, bits, 0}, {c.write(factor)}, {1, 1, 1});
     const ValueId typed = dtype == DType::kF32 ? factor : c.temp(dtype, {1});
     if (typed != factor)
-      c.emit("cast", {DType::kF32, dtype}, abi::CastParams{1, 0}, {c.read(factor), c.write(typed)}, {1, 1, 1});
+      c.emit("cast", {DType::kF32, dtype}, abi::CastParams{1, 0}, {c.read(factor), c.write(typed)},
+             {1, 1, 1});
     abi::BinaryParams p{};
     p.n = n;
     p.op = 2;
@@ -165,8 +166,8 @@ void lower_gemm(LowerContext& c) {
   const bool add_after = has_addend && taken == 0;
   const ValueId product = add_after ? c.temp(c.dtype(0), to) : c.out(0);
   const LoweredBinding addend = c.read(taken != 0 ? c.in(2) : a);
-  c.emit("matmul", {c.dtype(0), c.dtype(1)}, p, {c.read(a), c.read(c.in(1)), addend, addend, c.write(product)},
-         {p.n, p.m, 1});
+  c.emit("matmul", {c.dtype(0), c.dtype(1)}, p,
+         {c.read(a), c.read(c.in(1)), addend, addend, c.write(product)}, {p.n, p.m, 1});
   if (add_after) emit_add(c, product, c.in(2), beta, c.out(0));
 }
 

@@ -1,8 +1,8 @@
-// Products of 8-bit integers: MatMulInteger-10, and vulcap.IntegerProduct and vulcap.IntegerConv, which scale the sums.
-#include "runtime/ops/integer_product.h"
-
+// Products of 8-bit integers: MatMulInteger-10, and vulcap.IntegerProduct and vulcap.IntegerConv, which scale
+// the sums.
 #include <algorithm>
 
+#include "runtime/ops/integer_product.h"
 #include "runtime/ops/movement.h"
 #include "runtime/ops/shape_rules.h"
 
@@ -18,7 +18,8 @@ void check_bytes(InferContext& c, size_t i) {
 
 DType result_dtype(InferContext& c) { return c.has(kScale) ? DType::kF32 : DType::kI32; }
 
-// ---- MatMulInteger, vulcap.IntegerProduct: A, B, a_zero?, b_zero?, scale?, bias?, residual?; transB, act ----
+// ---- MatMulInteger, vulcap.IntegerProduct: A, B, a_zero?, b_zero?, scale?, bias?, residual?; transB, act
+// ----
 void infer_product(InferContext& c) {
   SymShape a = c.shape(kA), b = c.shape(kB);
   check_bytes(c, kA);
@@ -117,11 +118,11 @@ void lower_product(LowerContext& c) {
   const auto layout = shared_b && b.size() == 2
                           ? (transposed ? WeightLayout::kMatmulNK : WeightLayout::kMatmulKN)
                           : WeightLayout::kPlain;
-  c.emit("matmul_integer", {c.dtype(kA), c.dtype(kB)}, p,
-         {c.read(left), c.read(right, layout), optional(c, kAZero, left), optional(c, kBZero, left),
-          optional(c, kScale, left), optional(c, kBias, left), optional(c, kResidual, left),
-          c.write(c.out(0))},
-         {p.n, p.m, p.batch});
+  c.emit(
+      "matmul_integer", {c.dtype(kA), c.dtype(kB)}, p,
+      {c.read(left), c.read(right, layout), optional(c, kAZero, left), optional(c, kBZero, left),
+       optional(c, kScale, left), optional(c, kBias, left), optional(c, kResidual, left), c.write(c.out(0))},
+      {p.n, p.m, p.batch});
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Products with weights that stay as stored: MatMulNBits and MatMulBnb4 of com.microsoft, and vulcap.QuantizedLinear, which
-// a pass makes of DequantizeLinear and a product.
+// Products with weights that stay as stored: MatMulNBits and MatMulBnb4 of com.microsoft, and
+// vulcap.QuantizedLinear, which a pass makes of DequantizeLinear and a product.
 #include <algorithm>
 #include <bit>
 
@@ -36,7 +36,8 @@ void expect_elements(InferContext& c, size_t operand, int64_t count) {
               ", not the " + std::to_string(count) + " elements that K, N, bits and block_size ask for");
 }
 
-// ---- MatMulNBits: A, B u8 [N, blocks, block * bits / 8], scales, zero_points?, g_idx?, bias?, and behind a pass residual? ----
+// ---- MatMulNBits: A, B u8 [N, blocks, block * bits / 8], scales, zero_points?, g_idx?, bias?, and behind a
+// pass residual? ----
 struct NBits {
   int64_t k, n, bits, block, blocks, zero_row;
 
@@ -62,7 +63,8 @@ void infer_nbits(InferContext& c) {
   const int64_t bytes = form.n * form.blocks * form.block * form.bits / 8;
   expect_elements(c, 1, c.dtype(1) == DType::kU8 ? bytes : bytes / 4);
   expect_elements(c, 2, form.n * form.blocks);
-  if (c.has(3)) expect_elements(c, 3, c.dtype(3) == DType::kU8 ? form.n * form.zero_row : form.n * form.blocks);
+  if (c.has(3))
+    expect_elements(c, 3, c.dtype(3) == DType::kU8 ? form.n * form.zero_row : form.n * form.blocks);
   set_product(c, form.k, form.n);
 }
 
@@ -103,9 +105,11 @@ ValueId in_whole_blocks(LowerContext& c, int64_t m, const NBits& form) {
 ValueId block_scale(LowerContext& c, ValueId a, uint32_t blocks, uint32_t block) {
   constexpr uint32_t kAbs = 2, kDiv = 3;  // rows of elementwise.def
   const uint32_t n = blocks * block;
-  const ValueId magnitude = c.temp(DType::kF32, {int64_t(n)}), largest = c.temp(DType::kF32, {int64_t(blocks)});
+  const ValueId magnitude = c.temp(DType::kF32, {int64_t(n)}),
+                largest = c.temp(DType::kF32, {int64_t(blocks)});
   const ValueId steps = c.temp(DType::kF32, {1}), scale = c.temp(DType::kF32, {int64_t(blocks)});
-  c.emit("unary", {DType::kF32, {}}, abi::UnaryParams{n, kAbs, 0, 0}, {c.read(a), c.write(magnitude)}, {n, 1, 1});
+  c.emit("unary", {DType::kF32, {}}, abi::UnaryParams{n, kAbs, 0, 0}, {c.read(a), c.write(magnitude)},
+         {n, 1, 1});
   c.emit("reduce", {DType::kF32, {}}, abi::ReduceParams{blocks, block, 1, abi::kReduceMax},
          {c.read(magnitude), c.write(largest)}, {blocks, 1, 1});
   c.emit("fill", {DType::kF32, {}}, abi::FillParams{1, std::bit_cast<uint32_t>(127.0f), 0}, {c.write(steps)},
@@ -116,7 +120,8 @@ ValueId block_scale(LowerContext& c, ValueId a, uint32_t blocks, uint32_t block)
   std::fill_n(p.shape, 6, 1u);
   p.shape[5] = blocks;
   p.a_stride[5] = 1;
-  c.emit("binary", {DType::kF32, DType::kF32}, p, {c.read(largest), c.read(steps), c.write(scale)}, {blocks, 1, 1});
+  c.emit("binary", {DType::kF32, DType::kF32}, p, {c.read(largest), c.read(steps), c.write(scale)},
+         {blocks, 1, 1});
   return scale;
 }
 
@@ -165,10 +170,12 @@ void lower_nbits(LowerContext& c) {
   emit_product(c, a, p, DType::kU8, {3, 5, 6}, WeightLayout::kBlocks);
 }
 
-// ---- MatMulBnb4: A, B u8 [(N * K + 1) / 2], absmax [blocks of N * K], and behind a pass bias?, residual? ----
+// ---- MatMulBnb4: A, B u8 [(N * K + 1) / 2], absmax [blocks of N * K], and behind a pass bias?, residual?
+// ----
 void infer_bnb4(InferContext& c) {
   const int64_t k = c.attributes().integer("K", 0), n = c.attributes().integer("N", 0);
-  const int64_t block = c.attributes().integer("block_size", 0), type = c.attributes().integer("quant_type", 1);
+  const int64_t block = c.attributes().integer("block_size", 0),
+                type = c.attributes().integer("quant_type", 1);
   require(c, k > 0 && n > 0 && block >= 16 && (type == 0 || type == 1),
           "K, N and block_size must be positive and quant_type 0 or 1");
   require(c, c.dtype(1) == DType::kU8, "B must be uint8");
@@ -192,8 +199,8 @@ void lower_bnb4(LowerContext& c) {
   emit_product(c, c.in(0), p, DType::kU8, {kNone, 3, 4}, WeightLayout::kBlocks);
 }
 
-// ---- vulcap.QuantizedLinear: x [..., k], W [k, n] or with transB [n, k], scale, zero?, bias?, residual?; transB, act,
-// and of the DequantizeLinear axis and block_size ----
+// ---- vulcap.QuantizedLinear: x [..., k], W [k, n] or with transB [n, k], scale, zero?, bias?, residual?;
+// transB, act, and of the DequantizeLinear axis and block_size ----
 void infer_quantized_linear(InferContext& c) {
   const SymShape& w = c.shape(1);
   require(c, w.size() == 2 && core::is_static(w), "the weight must be a matrix");
@@ -206,7 +213,8 @@ void set_scale_strides(const LowerContext& c, bool transposed, abi::MatmulQuanti
   const core::Shape scale = c.shape(2);
   p.block = std::max(1u, p.k);
   if (core::element_count(scale) == 1) return;
-  const int64_t axis_attribute = c.attributes().integer("axis", 1), block = c.attributes().integer("block_size", 0);
+  const int64_t axis_attribute = c.attributes().integer("axis", 1),
+                block = c.attributes().integer("block_size", 0);
   const bool along_k = (axis_attribute & 1) == (transposed ? 1 : 0);  // of two axes; -1 is 1, -2 is 0
   if (block == 0) {
     (along_k ? p.s_k : p.s_n) = 1;
@@ -230,7 +238,8 @@ void lower_quantized_linear(LowerContext& c) {
   set_scale_strides(c, transposed, p);
   if (core::dtype_is_signed(c.dtype(1))) p.flags |= abi::kWeightSigned;
   if (c.has(3)) p.flags |= abi::kWeightZero;
-  emit_product(c, c.in(0), p, c.dtype(1), {3, 4, 5}, transposed ? WeightLayout::kMatmulNK : WeightLayout::kMatmulKN);
+  emit_product(c, c.in(0), p, c.dtype(1), {3, 4, 5},
+               transposed ? WeightLayout::kMatmulNK : WeightLayout::kMatmulKN);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Quantised operators written as others: QLinear* and QGemm as integer products or as dequantise, compute, quantise, and the
-// dynamically quantised products of com.microsoft.
+// Quantised operators written as others: QLinear* and QGemm as integer products or as dequantise, compute,
+// quantise, and the dynamically quantised products of com.microsoft.
 #include <algorithm>
 #include <initializer_list>
 
@@ -69,7 +69,9 @@ void expand_concat(ExpandContext& c) {
   quantised(c, c.add("Concat", std::move(parts), with("axis", c.attributes().integer("axis", 0))), 0);
 }
 
-void expand_where(ExpandContext& c) { quantised(c, c.add("Where", {c.operand(0), real(c, 1), real(c, 4)}), 7); }
+void expand_where(ExpandContext& c) {
+  quantised(c, c.add("Where", {c.operand(0), real(c, 1), real(c, 4)}), 7);
+}
 
 void expand_global_pool(ExpandContext& c) {
   const bool last = c.attributes().integer("channels_last", 0) != 0;
@@ -88,17 +90,19 @@ void expand_reduce_mean(ExpandContext& c) {
   std::vector<ValueId> inputs{real(c, 0)};
   const auto axes = c.attributes().integers("axes");
   if (!axes.empty()) inputs.push_back(c.integers(axes));
-  quantised(c, c.add("ReduceMean", std::move(inputs), with("keepdims", c.attributes().integer("keepdims", 1))), 3);
+  quantised(
+      c, c.add("ReduceMean", std::move(inputs), with("keepdims", c.attributes().integer("keepdims", 1))), 3);
 }
 
 // A, a_scale, a_zero, B, b_scale, b_zero, y_scale, y_zero
 void expand_matmul(ExpandContext& c) {
   if (!single(c, c.operand(1)) || (c.shape_of(c.operand(4)).size() > 1 && !single(c, c.operand(4))))
-    return quantised(c, c.add("MatMul", {real(c, 0, int64_t(c.rank(0)) - 2), real(c, 3, int64_t(c.rank(3)) - 1)}), 6);
+    return quantised(
+        c, c.add("MatMul", {real(c, 0, int64_t(c.rank(0)) - 2), real(c, 3, int64_t(c.rank(3)) - 1)}), 6);
   const ValueId scale = product_scale(c, c.operand(1), c.operand(4), c.operand(6));
   rounded(c,
-          c.add(std::string(kIntegerProduct),
-                {c.operand(0), c.operand(3), c.operand(2), c.operand(5), scale}, {}, "vulcap"),
+          c.add(std::string(kIntegerProduct), {c.operand(0), c.operand(3), c.operand(2), c.operand(5), scale},
+                {}, "vulcap"),
           7);
 }
 
@@ -139,22 +143,24 @@ void expand_gemm(ExpandContext& c) {
 // A, B, a_scale, b_scale, a_zero?, b_zero?, bias?
 void expand_to_float(ExpandContext& c) {
   const ValueId scale = product_scale(c, c.operand(2), c.operand(3), graph::kNoValue);
-  c.result(0, c.add(std::string(kIntegerProduct),
-                    {c.operand(0), c.operand(1), c.operand(4), c.operand(5), scale, c.operand(6)}, {}, "vulcap"));
+  c.result(
+      0, c.add(std::string(kIntegerProduct),
+               {c.operand(0), c.operand(1), c.operand(4), c.operand(5), scale, c.operand(6)}, {}, "vulcap"));
 }
 
 // A (float), B, b_scale, b_zero?, bias?
 void expand_dynamic(ExpandContext& c) {
   const auto a = c.add_split("DynamicQuantizeLinear", {c.operand(0)}, {}, 3);
   const ValueId scale = product_scale(c, a[1], c.operand(2), graph::kNoValue);
-  c.result(0, c.add(std::string(kIntegerProduct), {a[0], c.operand(1), a[2], c.operand(3), scale, c.operand(4)},
-                    {}, "vulcap"));
+  c.result(0, c.add(std::string(kIntegerProduct),
+                    {a[0], c.operand(1), a[2], c.operand(3), scale, c.operand(4)}, {}, "vulcap"));
 }
 
 // input, weight, bias, input_scale, weight_scale, mask?, input_zero?, weight_zero?, past?
 void expand_attention(ExpandContext& c) {
   const ValueId input = c.add("DequantizeLinear", {c.operand(0), c.operand(3), c.operand(6)});
-  const ValueId weight = c.add("DequantizeLinear", {c.operand(1), c.operand(4), c.operand(7)}, with("axis", 1));
+  const ValueId weight =
+      c.add("DequantizeLinear", {c.operand(1), c.operand(4), c.operand(7)}, with("axis", 1));
   const auto results = c.add_split("Attention", {input, weight, c.operand(2), c.operand(5), c.operand(8)},
                                    c.attributes(), c.wants(1) ? 2 : 1, kMicrosoft);
   for (size_t i = 0; i < results.size(); ++i) c.result(i, results[i]);
@@ -219,7 +225,8 @@ void expand_gather(ExpandContext& c) {
 
 void register_qlinear(OpRegistry& registry) {
   for (const char* op : {"QLinearAdd", "QLinearMul"}) registry.add_composite(op, kMicrosoft, expand_binary);
-  for (const char* op : {"QLinearSigmoid", "QLinearLeakyRelu"}) registry.add_composite(op, kMicrosoft, expand_unary);
+  for (const char* op : {"QLinearSigmoid", "QLinearLeakyRelu"})
+    registry.add_composite(op, kMicrosoft, expand_unary);
   registry.add_composite("QLinearSoftmax", kMicrosoft, expand_softmax);
   registry.add_composite("QLinearConcat", kMicrosoft, expand_concat);
   registry.add_composite("QLinearWhere", kMicrosoft, expand_where);

@@ -33,8 +33,8 @@ Granularity granularity(InferContext& c) {
                                       scale[i].value() == (x[i].value() + block - 1) / block
                                 : scale[i] == x[i];
     if (!fits)
-      c.fail("scale " + core::shape_text(scale) + " does not fit blocks of " + std::to_string(block) + " in " +
-             core::shape_text(x));
+      c.fail("scale " + core::shape_text(scale) + " does not fit blocks of " + std::to_string(block) +
+             " in " + core::shape_text(x));
   }
   return Granularity::kBlock;
 }
@@ -79,9 +79,8 @@ abi::QuantizeParams params(const LowerContext& c) {
 
 void lower_quantisation(LowerContext& c) {
   const abi::QuantizeParams p = params(c);
-  c.emit(c.node().op == "QuantizeLinear" ? "quantize" : "dequantize",
-         {c.dtype(0), c.value(c.out(0)).dtype}, p,
-         {c.read(c.in(0)), c.read(c.in(1)), c.read(c.has(2) ? c.in(2) : c.in(1)), c.write(c.out(0))},
+  c.emit(c.node().op == "QuantizeLinear" ? "quantize" : "dequantize", {c.dtype(0), c.value(c.out(0)).dtype},
+         p, {c.read(c.in(0)), c.read(c.in(1)), c.read(c.has(2) ? c.in(2) : c.in(1)), c.write(c.out(0))},
          {p.n, 1, 1});
 }
 
@@ -94,8 +93,8 @@ void infer_dynamic(InferContext& c) {
 
 ValueId row_ends(LowerContext& c, uint32_t op, uint32_t rows, uint32_t cols) {
   const ValueId result = c.temp(DType::kF32, {int64_t(rows)});
-  c.emit("reduce", {DType::kF32, {}}, abi::ReduceParams{rows, cols, 1, op}, {c.read(c.in(0)), c.write(result)},
-         {rows, 1, 1});
+  c.emit("reduce", {DType::kF32, {}}, abi::ReduceParams{rows, cols, 1, op},
+         {c.read(c.in(0)), c.write(result)}, {rows, 1, 1});
   return result;
 }
 

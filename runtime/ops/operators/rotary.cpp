@@ -1,8 +1,8 @@
-// vulcap.Rotary, see RotaryParams in shaders/abi.h, and RotaryEmbedding-23 and com.microsoft.RotaryEmbedding, which
-// are written with it.
-// inputs: x [batch, heads, length, width] or, by_position, [batch, length, heads, width]; cos and sin [rows, half];
-// ids?. attributes: interleaved, by_position, ids_strides [batch, position], row_strides [batch, position],
-// row_offset; where x is a view of a larger value also x_dims and x_view [offset, and strides of the first axes].
+// vulcap.Rotary, see RotaryParams in shaders/abi.h, and RotaryEmbedding-23 and com.microsoft.RotaryEmbedding,
+// which are written with it. inputs: x [batch, heads, length, width] or, by_position, [batch, length, heads,
+// width]; cos and sin [rows, half]; ids?. attributes: interleaved, by_position, ids_strides [batch,
+// position], row_strides [batch, position], row_offset; where x is a view of a larger value also x_dims and
+// x_view [offset, and strides of the first axes].
 #include "runtime/ops/attention.h"
 #include "runtime/ops/attention_expansion.h"
 #include "runtime/ops/shape_rules.h"
@@ -51,7 +51,8 @@ void lower_rotary(LowerContext& c) {
     p.x_h = narrow(view.at(by_position ? 3 : 2));
     p.x_s = narrow(view.at(by_position ? 2 : 3));
   }
-  const auto ids = attributes.integers("ids_strides", {0, 0}), rows = attributes.integers("row_strides", {0, 0});
+  const auto ids = attributes.integers("ids_strides", {0, 0}),
+             rows = attributes.integers("row_strides", {0, 0});
   p.ids_b = narrow(ids[0]);
   p.ids_s = narrow(ids[1]);
   p.row_b = narrow(rows[0]);
@@ -89,7 +90,8 @@ void expand_rotary_onnx(ExpandContext& c) {
     request.ids_strides = {length, 1};
   } else {
     const core::Shape table = c.static_shape(request.cos);
-    if (table.size() != 3 || table[1] != length) c.fail("without position_ids the tables must have a row a position");
+    if (table.size() != 3 || table[1] != length)
+      c.fail("without position_ids the tables must have a row a position");
     request.row_strides = {table[0] == 1 ? 0 : length, 1};
     request.cos = c.view(request.cos, {Dim(table[0] * table[1]), Dim(table[2])});
     request.sin = c.view(request.sin, {Dim(table[0] * table[1]), Dim(table[2])});

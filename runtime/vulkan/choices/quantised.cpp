@@ -45,7 +45,9 @@ bool choose_numbers(Chooser& c, DType real, DType number) {
   return true;
 }
 
-bool words(uint64_t elements, const ops::Binding& binding) { return elements % 4 == 0 && binding.offset % 4 == 0; }
+bool words(uint64_t elements, const ops::Binding& binding) {
+  return elements % 4 == 0 && binding.offset % 4 == 0;
+}
 
 uint32_t rows_of_lane(uint32_t m) { return m <= 1 ? 1 : m <= 4 ? 4 : 8; }
 
@@ -126,7 +128,8 @@ void choose_matmul_quantized(Chooser& c) {
   c.constant(5, DType(p.scale_type) == DType::kF16);
   tile_groups(c, p.m, p.n, 1);
   const uint32_t lanes = c.caps.subgroup_size;
-  c.loop_rounds(uint64_t(divide_up(p.k, 4 * lanes)) * (1 + lanes * (reading == 0 ? 17 : 1)) + rows_of_lane(p.m) * 4);
+  c.loop_rounds(uint64_t(divide_up(p.k, 4 * lanes)) * (1 + lanes * (reading == 0 ? 17 : 1)) +
+                rows_of_lane(p.m) * 4);
 }
 
 }  // namespace vulcap::vulkan
