@@ -30,6 +30,7 @@ struct Options {
   std::optional<uint64_t> seed;
   std::string outputs;
   std::string format = "npy";
+  std::string dtype = "auto";
   int rounds = 0;
 };
 
@@ -140,7 +141,9 @@ int run(const Options& options) {
   const graph::Graph graph = onnx::load_graph(options.model);
   const session::NamedTensors inputs = all_inputs(graph, options);
   const session::OpenedDevice opened = options.device.open();
-  session::Session session(*opened.device, graph);
+  passes::PassOptions passes;
+  passes.half = options.dtype == "fp16";
+  session::Session session(*opened.device, graph, passes);
   const auto begin = Clock::now();
   const session::NamedTensors outputs = session.run(inputs);
   if (options.device.verbose)
@@ -166,6 +169,9 @@ Command add_run(CLI::App& app) {
   command->add_option("--outputs", options->outputs, "Folder to write every output to");
   command->add_option("--format", options->format, "Of written outputs: npy or pb (TensorProto)")
       ->check(CLI::IsMember({"npy", "pb"}))
+      ->capture_default_str();
+  command->add_option("--dtype", options->dtype, "fp16: run an fp32 graph in half precision")
+      ->check(CLI::IsMember({"auto", "fp16"}))
       ->capture_default_str();
   command->add_option("-r,--rounds", options->rounds, "Timed repetitions after the first run");
   command->add_option("--seed", options->seed, "Draw inputs that are not given from this seed");

@@ -10,22 +10,73 @@ constexpr double kMaskedScore = -6e4;
 constexpr int kMaxMasks = 4;
 
 // key - query <= keys - queries
-bool is_causal(const Value& condition, const core::SymShape& scores) {
-  const auto& form = condition.fact.at_most_zero;
+bool is_causal(const graph::AffineIndex& form, const core::SymShape& scores) {
   const size_t rank = scores.size();
-  if (!form || form->coefficients.size() < 2) return false;
-  const auto& c = form->coefficients;
+  const auto& c = form.coefficients;
+  if (c.size() < 2) return false;
   for (size_t i = 0; i + 2 < c.size(); ++i) {
     if (c[i] != 0) return false;
   }
-  return c[c.size() - 1] == 1 && c[c.size() - 2] == -1 && form->base == scores[rank - 2] - scores[rank - 1];
+  return c[c.size() - 1] == 1 && c[c.size() - 2] == -1 && form.base == scores[rank - 2] - scores[rank - 1];
 }
 
+bool is_causal(const Value& condition, const core::SymShape& scores) {
+  return condition.fact.at_most_zero && is_causal(*condition.fact.at_most_zero, scores);
+}
+
+// A value of two numbers, as a condition chooses; `condition` is kNoValue where both are one.
+struct Choice {
+  ValueId condition = kNoValue;
+  double if_true = 0, if_false = 0;
+
+  bool agrees(const Choice& other) const {
+    return condition == kNoValue || other.condition == kNoValue || condition == other.condition;
+  }
+  ValueId common(const Choice& other) const { return condition != kNoValue ? condition : other.condition; }
+};
+
+double combined(const Node& node, double a, double b) {
+  if (node.op == "Add") return a + b;
+  if (node.op == "Sub") return a - b;
+  if (node.op == "Mul") return a * b;
+  return a == b ? 1 : 0;
+}
+
+// What exporters compute of a condition by arithmetic and selections with uniform numbers.
+std::optional<Choice> choice_of(const Matcher& m, ValueId value) {
+  if (const auto splat = m.splat(value)) return Choice{kNoValue, *splat, *splat};
+  if (m.value(value).fact.at_most_zero) return Choice{value, 1, 0};
+  const Node* node = m.producer(value);
+  if (node == nullptr) return std::nullopt;
+  if (node->is("Cast") || node->is("View", "vulcap") || node->is("Expand"))
+    return choice_of(m, node->inputs[0]);
+  if (node->is("Add") || node->is("Sub") || node->is("Mul") || node->is("Equal")) {
+    const auto a = choice_of(m, node->inputs[0]);
+    const auto b = a ? choice_of(m, node->inputs[1]) : std::nullopt;
+    if (!b || !a->agrees(*b)) return std::nullopt;
+    return Choice{a->common(*b), combined(*node, a->if_true, b->if_true),
+                  combined(*node, a->if_false, b->if_false)};
+  }
+  if (!node->is("Where")) return std::nullopt;
+  const auto which = choice_of(m, node->inputs[0]);
+  const auto a = which ? choice_of(m, node->inputs[1]) : std::nullopt;
+  const auto b = a ? choice_of(m, node->inputs[2]) : std::nullopt;
+  if (!b || !which->agrees(*a) || !which->agrees(*b) || !a->agrees(*b)) return std::nullopt;
+  const Choice inner{a->common(*b), 0, 0};
+  return Choice{which->common(inner), which->if_true != 0 ? a->if_true : b->if_true,
+                which->if_false != 0 ? a->if_false : b->if_false};
+}
+
+// 0 where a key is seen, a number that hides it elsewhere.
 bool is_causal_mask(const Matcher& m, ValueId mask, const core::SymShape& scores) {
-  const Node* where = m.producer(mask, "Where");
-  if (where == nullptr || !m.is_splat(where->inputs[1], 0, 0)) return false;
-  const auto masked = m.splat(where->inputs[2]);
-  return masked && *masked <= kMaskedScore && is_causal(m.value(where->inputs[0]), scores);
+  const auto choice = choice_of(m, mask);
+  if (!choice || choice->condition == kNoValue) return false;
+  const graph::AffineIndex& form = *m.value(choice->condition).fact.at_most_zero;
+  if (choice->if_true == 0 && choice->if_false <= kMaskedScore) return is_causal(form, scores);
+  if (choice->if_false != 0 || choice->if_true > kMaskedScore) return false;
+  graph::AffineIndex negated{core::Dim(1) - form.base, form.coefficients};  // not (form <= 0)
+  for (int64_t& coefficient : negated.coefficients) coefficient = -coefficient;
+  return is_causal(negated, scores);
 }
 
 // Takes uniform factors off an operand.

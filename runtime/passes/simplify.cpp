@@ -137,6 +137,35 @@ std::optional<Patch> transpose_to_view(Matcher& m, const Node& node) {
   return replace_with(node.outputs[0], m.make_view(node.name, node.inputs[0], to));
 }
 
+// Whether an integer value holds its own index along `axis`; trailing axes of size 1 are allowed.
+bool counts_axis(const Matcher& m, ValueId value, size_t axis) {
+  const core::SymShape& shape = m.shape(value);
+  if (shape.at(axis) == core::Dim(1) && m.is_splat(value, 0, 0)) return true;
+  const auto& form = m.value(value).fact.affine;
+  if (!form || !(form->base == core::Dim(0))) return false;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (!(shape[i] == core::Dim(1)) && form->coefficients[i] != (i == axis ? 1 : 0)) return false;
+  }
+  return true;
+}
+
+// Exporters write whole masks through ScatterND: updates that name each position once are the result.
+std::optional<Patch> scatter_everywhere(Matcher& m, const Node& node) {
+  if (!node.is("ScatterND") || node.attributes.text("reduction", "none") != "none") return std::nullopt;
+  const Node* indices = m.producer(node.inputs[1], "Concat");
+  const size_t rank = m.shape(node.inputs[0]).size();
+  const bool fits = indices != nullptr && indices->inputs.size() == rank &&
+                    same_kind(m, node.inputs[0], node.inputs[2]) &&
+                    may_replace(m, node.outputs[0], node.inputs[2]);
+  if (!fits) return std::nullopt;
+  for (size_t axis = 0; axis < rank; ++axis) {
+    const core::SymShape& shape = m.shape(indices->inputs[axis]);
+    if (shape.size() != rank + 1 || !(shape.back() == core::Dim(1))) return std::nullopt;
+    if (!counts_axis(m, indices->inputs[axis], axis)) return std::nullopt;
+  }
+  return replace(node.outputs[0], node.inputs[2]);
+}
+
 std::optional<Patch> merge_transposes(Matcher& m, const Node& node) {
   if (!node.is("Transpose")) return std::nullopt;
   const Node* inner = m.producer(node.inputs[0], "Transpose");
@@ -159,6 +188,7 @@ std::optional<Patch> merge_transposes(Matcher& m, const Node& node) {
 std::optional<Patch> shrink_splat(Matcher& m, const Node& node) {
   const bool mixes = node.is("Add") || node.is("Sub") || node.is("Mul") || node.is("Div");
   if (!mixes || m.value(node.outputs[0]).dtype != core::DType::kF32) return std::nullopt;
+  if (m.splat(node.outputs[0])) return std::nullopt;  // its readers have better use for that
   for (size_t i = 0; i < 2; ++i) {
     const auto splat = m.splat(node.inputs[i]);
     const bool small = m.value(node.inputs[i]).constant && m.value(node.inputs[i]).constant->size() == 1;
@@ -174,9 +204,9 @@ std::optional<Patch> shrink_splat(Matcher& m, const Node& node) {
 }  // namespace
 
 int simplify(Graph& graph) {
-  return apply_rules(
-      graph, {drop_identity, merge_views, drop_neutral, drop_neutral_logic, drop_cast_back, decide_where,
-              drop_empty_concat_inputs, transpose_to_view, merge_transposes, gather_to_slice, shrink_splat});
+  return apply_rules(graph, {drop_identity, merge_views, drop_neutral, drop_neutral_logic, drop_cast_back,
+                             decide_where, drop_empty_concat_inputs, transpose_to_view, scatter_everywhere,
+                             merge_transposes, gather_to_slice, shrink_splat});
 }
 
 }  // namespace vulcap::passes

@@ -1,6 +1,7 @@
 #include "runtime/passes/strided_view.h"
 
 #include <numeric>
+#include <optional>
 
 namespace vulcap::passes {
 namespace {
@@ -75,42 +76,64 @@ bool slice(const Matcher& m, StridedView& view, const Node& node) {
 
 }  // namespace
 
+namespace {
+
+// Axes of a reshape: the next one on both sides.
+struct Axes {
+  size_t from = 0;
+  size_t to = 0;
+};
+
+// The shortest runs of axes on both sides with equal element counts, from `begin` on; nothing when a size on
+// the way is not a number.
+std::optional<Axes> equal_runs(const core::SymShape& from, const core::SymShape& to, const Axes& begin) {
+  Axes end = begin;
+  int64_t from_count = 1;
+  int64_t to_count = 1;
+  do {
+    const bool take_from = end.from < from.size() && (from_count <= to_count || end.to == to.size());
+    if (!take_from && end.to == to.size()) return std::nullopt;
+    const Dim& size = take_from ? from[end.from++] : to[end.to++];
+    if (!size.is_constant()) return std::nullopt;
+    (take_from ? from_count : to_count) *= size.value();
+  } while (from_count != to_count);
+  return from_count == 0 ? std::nullopt : std::optional(end);
+}
+
+// The stride of a run of axes that are walked as one; nothing when they cannot be.
+std::optional<int64_t> stride_of_run(const StridedView& view, size_t begin, size_t end) {
+  int64_t step = 0;
+  int64_t expected = -1;
+  for (size_t i = end; i-- > begin;) {
+    const int64_t size = view.shape[i].value();
+    if (size == 1) continue;
+    if (expected >= 0 && view.strides[i] != expected) return std::nullopt;
+    if (expected < 0) step = view.strides[i];
+    expected = view.strides[i] * size;
+  }
+  return step;
+}
+
+}  // namespace
+
 bool reshape_view(StridedView& view, const core::SymShape& to) {
-  if (!core::is_static(view.shape) || !core::is_static(to)) return false;
   std::vector<int64_t> strides(to.size(), 0);
-  size_t from_axis = 0;
-  size_t to_axis = 0;
-  while (from_axis < view.shape.size() || to_axis < to.size()) {
-    // The shortest runs of axes on both sides with equal element counts.
-    int64_t from_count = 1;
-    int64_t to_count = 1;
-    const size_t from_begin = from_axis;
-    const size_t to_begin = to_axis;
-    do {
-      if (from_count <= to_count && from_axis < view.shape.size()) {
-        from_count *= view.shape[from_axis++].value();
-      } else if (to_axis < to.size()) {
-        to_count *= to[to_axis++].value();
-      } else if (from_axis < view.shape.size()) {
-        from_count *= view.shape[from_axis++].value();
-      } else {
-        return false;
-      }
-    } while (from_count != to_count);
-    if (from_count == 0) return false;
-    int64_t step = 0;
-    int64_t expected = -1;
-    for (size_t i = from_axis; i-- > from_begin;) {
-      const int64_t size = view.shape[i].value();
-      if (size == 1) continue;
-      if (expected >= 0 && view.strides[i] != expected) return false;
-      if (expected < 0) step = view.strides[i];
-      expected = view.strides[i] * size;
+  Axes at;
+  while (at.from < view.shape.size() || at.to < to.size()) {
+    const bool same = at.from < view.shape.size() && at.to < to.size() && view.shape[at.from] == to[at.to];
+    if (same) {  // whatever its size
+      strides[at.to++] = view.strides[at.from++];
+      continue;
     }
-    for (size_t i = to_axis; i-- > to_begin;) {
-      strides[i] = step;
-      step *= to[i].value();
+    const auto end = equal_runs(view.shape, to, at);
+    const auto step = end ? stride_of_run(view, at.from, end->from) : std::nullopt;
+    if (!step) return false;
+    int64_t inner = *step;
+    for (size_t i = end->to; i-- > at.to;) {
+      strides[i] = inner;
+      inner *= to[i].value();
     }
+    at = *end;
   }
   view.shape = to;
   view.strides = std::move(strides);

@@ -74,7 +74,10 @@ void CachedDecoder::plan_start(const EncoderOutput& states) {
   current_ = nullptr;
   cache_rows_ = 0;
   bound_.clear();
-  if (states.buffer) bound_[graph_.roles().states] = states.buffer;
+  if (states.buffer) {
+    bound_[graph_.roles().states] = states.buffer;
+    if (first_) bound_[first_->roles().states] = states.buffer;
+  }
   if (!graph_.roles().encoder_cache.empty()) add_encoder_cache(states.shape);
   const int images = states.shape.empty() ? 1 : int(std::max<int64_t>(1, states.shape[0]));
   const StepShape shape{images, 1, false};
