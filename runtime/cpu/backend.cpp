@@ -78,10 +78,10 @@ class MatrixBuffer : public TensorBuffer {
 
   // For a product of `rows` rows that is about to run; null: it reads data().
   const PackedMatrix* packed_for(size_t rows, core::ThreadPool& pool) {
+    constexpr int kFewRowUses = 64;
     if (matrix_) return matrix_.get();
-    if (rows <= kFewRows) {
-      few_rows_ = true;
-    } else if (!few_rows_ && ++uses_ > 1) {
+    few_rows_ = few_rows_ || rows <= kFewRows;
+    if (++uses_ > (few_rows_ ? kFewRowUses : 1)) {
       request_.tensor = &tensor_;
       matrix_ = pack_matrix(request_, pool);
     }
@@ -331,12 +331,13 @@ class Backend : public CpuBackend {
   }
 
  private:
-  // A float matrix of which all columns are wanted.
+  // A float matrix in a file, of which all columns are wanted. What was made in memory is packed at once, so
+  // that only one copy stays.
   static bool can_read_in_place(const plan::WeightRequest& request) {
     const core::DType dtype = request.tensor->dtype();
     const bool is_float = dtype == core::DType::kF32 || dtype == core::DType::kF16;
     const bool part_of_columns = request.layout == ops::WeightLayout::kMatmulKN && request.n_end != 0;
-    return is_float && can_pack(request) && !part_of_columns;
+    return is_float && request.tensor->file_backed() && can_pack(request) && !part_of_columns;
   }
 
   static std::span<const std::byte> rows_of(const plan::WeightRequest& request) {
