@@ -4,6 +4,7 @@
 
 #include "runtime/core/error.h"
 #include "runtime/core/half.h"
+#include "runtime/graph/prune.h"
 #include "runtime/ops/op_registry.h"
 #include "runtime/passes/last_position.h"
 #include "runtime/passes/split_prefix.h"
@@ -51,13 +52,6 @@ graph::Fact counting_from(const Dim& past) {
   graph::Fact fact;
   fact.affine = graph::AffineIndex{past, {0, 1}};
   return fact;
-}
-
-void drop_unread_inputs(graph::Graph& graph) {
-  const graph::Uses uses(graph);
-  std::erase_if(graph.inputs, [&](graph::ValueId in) {
-    return uses.consumers[size_t(in)].empty() && uses.output_uses[size_t(in)] == 0;
-  });
 }
 
 // `count` elements that are 1 in whatever dtype a mask has.
@@ -144,7 +138,7 @@ graph::Graph DecoderGraph::specialise(const CallSizes& sizes, bool use_cache) co
   passes::run_passes(call, options_);
   if (!use_cache) passes::split_prefix(call, invariant_inputs());
   passes::keep_last_position(call, roles_.logits);
-  drop_unread_inputs(call);
+  graph::drop_unread_inputs(call);
   return call;
 }
 
@@ -159,7 +153,7 @@ graph::Graph DecoderGraph::first_call(const core::Shape& states,
   });
   graph::remove_dead_nodes(call);
   passes::run_passes(call, options_);
-  drop_unread_inputs(call);
+  graph::drop_unread_inputs(call);
   return call;
 }
 

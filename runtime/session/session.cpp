@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/core/error.h"
+#include "runtime/graph/prune.h"
 #include "runtime/passes/sequences.h"
 #include "runtime/session/control_flow.h"
 
@@ -20,13 +21,6 @@ constexpr size_t kMaxKeyBytes = 4096;
 
 bool is_graph_input(const graph::Graph& graph, graph::ValueId value) {
   return std::find(graph.inputs.begin(), graph.inputs.end(), value) != graph.inputs.end();
-}
-
-void drop_unread_inputs(graph::Graph& graph) {
-  const graph::Uses uses(graph);
-  std::erase_if(graph.inputs, [&](graph::ValueId in) {
-    return uses.consumers[size_t(in)].empty() && uses.output_uses[size_t(in)] == 0;
-  });
 }
 
 // The graph inputs that the outputs of a stage only repeat; empty when one is computed.
@@ -84,7 +78,7 @@ Session::Stage Session::make_stage(const std::map<std::string, passes::InputSpec
   stage.control = made.control;
   stage.operands = made.operands;
   if (!made.complete) {
-    drop_unread_inputs(made.graph);
+    graph::drop_unread_inputs(made.graph);
     stage.needed = repeated_inputs(made.graph);
     if (!stage.needed.empty() || made.graph.outputs.empty()) return stage;
     for (graph::ValueId out : made.graph.outputs) stage.needed.push_back(made.graph.value(out).name);

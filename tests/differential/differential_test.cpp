@@ -59,14 +59,14 @@ void run_cases(const std::string& name) {
 }
 
 TEST(Differential, CpuAgreesWithReferences) {
-  if (settings().device.find("cpu") == std::string::npos) GTEST_SKIP();
+  if (settings().device.find("cpu") == std::string::npos) GTEST_SKIP() << "--device leaves out the cpu";
   run_cases("cpu");
 }
 
 TEST(Differential, VulkanAgreesWithReferences) {
   const char* without = std::getenv("VULCAP_TESTS_WITHOUT_VULKAN");
   if (settings().device.find("vulkan") == std::string::npos || (without != nullptr && *without == '1'))
-    GTEST_SKIP();
+    GTEST_SKIP() << "--device or VULCAP_TESTS_WITHOUT_VULKAN leaves out Vulkan";
   run_cases("vulkan");
 }
 
