@@ -95,18 +95,20 @@ std::vector<std::string> check(const GenerationConfig& c) {
   return unused;
 }
 
-Lengths resolve_lengths(const GenerationConfig& c, int64_t prompt, std::vector<std::string>& warnings) {
-  Lengths lengths{.prompt = prompt, .max = c.max_length, .min = c.min_length};
+Lengths resolve_lengths(const GenerationConfig& c, int64_t prompt, std::vector<std::string>& warnings,
+                        int64_t embedded) {
+  Lengths lengths{
+      .prompt = prompt, .max = c.max_length - embedded, .min = std::max<int64_t>(c.min_length - embedded, 0)};
   if (c.max_new_tokens) {
     lengths.max = prompt + *c.max_new_tokens;
-  } else if (!c.max_length_given && c.max_length == kDefaultMaxLength) {
+  } else if (embedded == 0 && !c.max_length_given && c.max_length == kDefaultMaxLength) {
     lengths.max += prompt;
     if (c.max_position_embeddings) lengths.max = std::min(lengths.max, *c.max_position_embeddings);
   }
   if (c.min_new_tokens) lengths.min = prompt + *c.min_new_tokens;
   if (prompt >= lengths.max) {
-    refuse("the prompt has " + std::to_string(prompt) + " tokens but max_length is " +
-           std::to_string(lengths.max) + ": raise max_length or set max_new_tokens");
+    refuse("the prompt has " + std::to_string(prompt + embedded) + " tokens but max_length is " +
+           std::to_string(lengths.max + embedded) + ": raise max_length or set max_new_tokens");
   }
   if (lengths.min > lengths.max) {
     warnings.push_back("the minimum length " + std::to_string(lengths.min) + " exceeds the maximum length " +

@@ -86,7 +86,8 @@ struct Lengths {
 };
 
 // Throws Error(kUsage) when the prompt leaves no room; appends to `warnings` what can not be fulfilled.
+// `embedded`: see Prompts; the lengths do not count these positions.
 Lengths resolve_lengths(const GenerationConfig& config, int64_t prompt_length,
-                        std::vector<std::string>& warnings);
+                        std::vector<std::string>& warnings, int64_t embedded = 0);
 
 }  // namespace vulcap::generate

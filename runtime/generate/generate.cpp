@@ -17,7 +17,7 @@ constexpr std::size_t kMaxRows = 65536;
 void check_prompts(const Prompts& prompts) {
   if (prompts.ids.empty()) refuse("there is no prompt to generate from");
   const std::size_t length = prompts.ids[0].size();
-  if (length == 0) refuse("a prompt is empty: it needs at least a start token");
+  if (length == 0 && prompts.embedded == 0) refuse("a prompt is empty: it needs at least a start token");
   for (const auto& ids : prompts.ids) {
     if (ids.size() != length) refuse("the prompts of a batch differ in length: pad them on the left");
   }
@@ -105,7 +105,8 @@ std::vector<std::vector<Sequence>> generate(StepModel& model, const Prompts& pro
     refuse("stop_strings is set but this caller can not decode tokens: unset it");
   }
   std::vector<std::string> warnings;
-  const Lengths lengths = resolve_lengths(config, static_cast<int64_t>(prompts.ids[0].size()), warnings);
+  const Lengths lengths =
+      resolve_lengths(config, static_cast<int64_t>(prompts.ids[0].size()), warnings, prompts.embedded);
   warn_about_missing_encoder_ids(prompts, config, warnings);
   if (hooks.on_warning) std::for_each(warnings.begin(), warnings.end(), hooks.on_warning);
 

@@ -20,9 +20,10 @@ class StepModel {
   virtual ~StepModel() = default;
 
   // Extends `rows` sequences by `length` tokens each and scores what comes next.
-  // ids: rows * length, row-major; the whole prompts in the first call (which starts afresh), one id a row
-  // later. reorder: empty, or for each row the row of the previous call whose cache it continues. Returns
-  // rows * vocab_size() logits of the last position, valid until the next call. Errors pass through.
+  // ids: rows * length, row-major; the whole prompts in the first call (which starts afresh; length 0 for
+  // embedded ones), one id a row later. reorder: empty, or for each row the row of the previous call whose
+  // cache it continues. Returns rows * vocab_size() logits of the last position, valid until the next call.
+  // Errors pass through.
   virtual std::span<const float> step(std::span<const int64_t> ids, int rows, int length,
                                       std::span<const int32_t> reorder) = 0;
   virtual int vocab_size() const = 0;
@@ -34,9 +35,13 @@ class StepModel {
 };
 
 struct Prompts {
-  std::vector<std::vector<int64_t>> ids;  // one a batch item; equal lengths, at least 1
+  std::vector<std::vector<int64_t>> ids;  // one a batch item; equal lengths, at least 1 unless embedded > 0
   // transformers' `encoder_input_ids`, one a batch item; see ProcessorContext. Empty: there are none.
   std::vector<std::vector<int64_t>> encoder_ids;
+  // Positions of each prompt that the model holds as embeddings (transformers' `inputs_embeds` without
+  // `input_ids`): `ids` are then empty and sequences are new tokens alone, but max_length and min_length
+  // count these positions. 0: the prompts are `ids`.
+  int64_t embedded = 0;
 };
 
 struct Hooks {

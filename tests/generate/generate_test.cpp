@@ -62,6 +62,21 @@ TEST(Generate, DefaultIsTwentyNewTokensUnlessMaxLengthIsGiven) {
   EXPECT_EQ(generate(model, {{{1, 1, 1}}, {}}, config)[0][0].ids.size(), 5U);
 }
 
+TEST(Generate, EmbeddedPromptsCountInLengthsButAreNotReturned) {
+  FixedModel model({0.0F, 1.0F});
+  GenerationConfig config;
+  const Prompts prompts{.ids = {{}}, .encoder_ids = {}, .embedded = 7};
+  for (const int beams : {1, 2}) {
+    config.num_beams = beams;
+    EXPECT_EQ(generate(model, prompts, config)[0][0].ids, std::vector<int64_t>(13, 1));
+  }
+  config.max_length = 7;
+  EXPECT_EQ(error_of(model, prompts, config),
+            "the prompt has 7 tokens but max_length is 7: raise max_length or set max_new_tokens");
+  config.max_new_tokens = 2;
+  EXPECT_EQ(generate(model, prompts, config)[0][0].ids, std::vector<int64_t>(2, 1));
+}
+
 TEST(Generate, GreedyScoreIsOptional) {
   FixedModel model({0.0F, 1.0F});
   EXPECT_FALSE(generate(model, {{{1}}, {}}, new_tokens(2))[0][0].score.has_value());
