@@ -6,7 +6,7 @@
 #include "apps/bench_graph.h"
 #include "apps/commands.h"
 #include "apps/measure.h"
-#include "loader/tasks.h"
+#include "loader/tasks/captioner.h"
 
 namespace vulcap::apps {
 namespace {
@@ -53,7 +53,7 @@ void run_captions(loader::Captioner& captioner, const image::PixelValues& pixels
                   Samples& samples) {
   const generate::GenerationConfig config = bench_config(captioner, options);
   for (int round = -1; round < options.rounds; ++round) {
-    const loader::CaptionResult result = captioner.caption_pixels(pixels, config);
+    const loader::CaptionResult result = captioner.caption_pixels(pixels, {}, config);
     if (round < 0) continue;
     samples.encoder.push_back(result.timing.encode);
     samples.prefill.push_back(result.timing.prefill);
@@ -113,8 +113,7 @@ int run(const Options& options) {
   Samples samples;
   const auto begin = Clock::now();
   const session::OpenedDevice opened = options.model.open();
-  loader::LoadOptions load;
-  load.dtype = options.model.dtype;
+  loader::LoadOptions load = options.model.load_options();
   load.encoder_only = options.steps == 0;
   const auto captioner = loader::load_captioner(options.model.model_dir(), *opened.device, load);
   captioner->prepare(bench_config(*captioner, options));

@@ -7,7 +7,7 @@
 #include "apps/commands.h"
 #include "loader/generation_config.h"
 #include "loader/image/decode.h"
-#include "loader/tasks.h"
+#include "loader/tasks/captioner.h"
 #include "runtime/core/error.h"
 
 namespace vulcap::apps {
@@ -19,7 +19,8 @@ struct Options {
   ModelOptions model;
   std::vector<std::string> images;
   std::string format = "text";
-  std::vector<std::pair<std::string, std::string>> generation;
+  loader::CaptionPrompt prompt;
+  GenerationOptions generation;
 };
 
 double seconds_since(Clock::time_point begin) {
@@ -62,10 +63,6 @@ nlohmann::json record(const Outcome& outcome, const std::string& device) {
   return item;
 }
 
-std::string dumped(const nlohmann::json& json, int indent = -1) {
-  return json.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
 void print_text(const Outcome& outcome, bool with_name) {
   for (const loader::Caption& caption : outcome.result.captions) {
     if (with_name) std::printf("%s: ", outcome.file.c_str());
@@ -85,14 +82,14 @@ void print_timing(const Outcome& outcome) {
 }
 
 Outcome caption_file(loader::Captioner& captioner, const std::string& file,
-                     const generate::GenerationConfig& config) {
+                     const loader::CaptionPrompt& prompt, const generate::GenerationConfig& config) {
   Outcome outcome;
   outcome.file = file;
   const auto begin = Clock::now();
   try {
     const image::Image image = image::decode_file(file);
     outcome.decode_seconds = seconds_since(begin);
-    outcome.result = captioner.caption(image, config);
+    outcome.result = captioner.caption(image, prompt, config);
   } catch (const core::Error& error) {
     // A bad image is that image's failure; anything else ends the run.
     if (error.code() != core::ErrorCode::kRuntime) throw;
@@ -101,39 +98,17 @@ Outcome caption_file(loader::Captioner& captioner, const std::string& file,
   return outcome;
 }
 
-// Says each warning, and each reason for which the device left kernels to the CPU, once.
-class Remarks {
- public:
-  void warn(const std::vector<std::string>& warnings) {
-    for (const std::string& warning : warnings) {
-      if (told_.insert(warning).second) std::fprintf(stderr, "vulcap: warning: %s\n", warning.c_str());
-    }
-  }
-
-  void tell(const loader::Captioner& captioner) {
-    warn(captioner.warnings());
-    for (const auto& [reason, calls] : captioner.fallbacks()) {
-      if (told_.insert(reason).second)
-        std::fprintf(stderr, "vulcap: fallback to cpu: %s (%d calls)\n", reason.c_str(), calls);
-    }
-  }
-
- private:
-  std::set<std::string> told_;
-};
-
 int run(const Options& options) {
   const auto begin = Clock::now();
   const session::OpenedDevice opened = options.model.open();
   if (!options.model.verbose && options.model.device == "auto" && !opened.is_vulkan) {
     std::fprintf(stderr, "vulcap: running on the cpu: %s\n", opened.reason.c_str());
   }
-  loader::LoadOptions load;
-  load.dtype = options.model.dtype;
-  const auto captioner = loader::load_captioner(options.model.model_dir(), *opened.device, load);
+  const auto captioner =
+      loader::load_captioner(options.model.model_dir(), *opened.device, options.model.load_options());
   Remarks remarks;
   std::vector<std::string> warnings;
-  const generate::GenerationConfig config = captioner->generation_config(options.generation, warnings);
+  const generate::GenerationConfig config = captioner->generation_config(options.generation.flags, warnings);
   remarks.warn(warnings);
   remarks.warn(captioner->warnings());
   if (options.model.verbose) {
@@ -144,8 +119,9 @@ int run(const Options& options) {
   nlohmann::json all = nlohmann::json::array();
   int failed = 0;
   for (const std::string& file : options.images) {
-    const Outcome outcome = caption_file(*captioner, file, config);
-    remarks.tell(*captioner);
+    const Outcome outcome = caption_file(*captioner, file, options.prompt, config);
+    remarks.warn(captioner->warnings());
+    remarks.tell(captioner->fallbacks());
     if (!outcome.error.empty()) {
       ++failed;
       std::fprintf(stderr, "vulcap: error: %s\n", outcome.error.c_str());
@@ -161,25 +137,6 @@ int run(const Options& options) {
   return failed == 0 ? 0 : int(core::ErrorCode::kRuntime);
 }
 
-// transformers' names in kebab-case or snake_case; a flag without a value switches a boolean on.
-void add_generation_flags(CLI::App& command, Options& options) {
-  for (const std::string& name : loader::generation_flags()) {
-    std::string snake = name;
-    std::replace(snake.begin(), snake.end(), '-', '_');
-    const std::string names = (name == "max-new-tokens" ? "-n," : "") + std::string("--") + name +
-                              (snake == name ? "" : ",--" + snake);
-    command
-        .add_option_function<std::vector<std::string>>(
-            names,
-            [&options, name](const std::vector<std::string>& values) {
-              options.generation.emplace_back(name, values.empty() ? "" : values.back());
-            })
-        ->expected(0, 1)
-        ->allow_extra_args(false)
-        ->group("Generation (as in transformers' generate)");
-  }
-}
-
 }  // namespace
 
 Command add_caption(CLI::App& app) {
@@ -190,7 +147,10 @@ Command add_caption(CLI::App& app) {
   command->add_option("--format", options->format, "text, json (one array) or jsonl (one object a line)")
       ->check(CLI::IsMember({"text", "json", "jsonl"}))
       ->capture_default_str();
-  add_generation_flags(*command, *options);
+  command->add_option("-p,--prompt", options->prompt.text,
+                      "What the caption starts with, a question, or an instruction: as the family takes it");
+  command->add_option("--task", options->prompt.task, "A task that the family knows");
+  options->generation.add_to(*command);
   return [options] { return run(*options); };
 }
 

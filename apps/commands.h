@@ -5,9 +5,12 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "loader/tasks/load_options.h"
 #include "runtime/session/open_device.h"
 
 namespace vulcap::apps {
@@ -40,7 +43,28 @@ struct ModelOptions : DeviceOptions {
 
   void add_to(CLI::App& command);
   std::filesystem::path model_dir() const;
+  loader::LoadOptions load_options() const;
 };
+
+// transformers' names in kebab-case or snake_case; a flag without a value switches a boolean on.
+struct GenerationOptions {
+  loader::GenerationFlags flags;
+
+  void add_to(CLI::App& command);
+};
+
+// Says each warning, and each reason for which the device left kernels to the CPU, once, on stderr.
+class Remarks {
+ public:
+  void warn(const std::vector<std::string>& warnings);
+  void tell(const loader::Fallbacks& fallbacks);
+
+ private:
+  std::set<std::string> told_;
+};
+
+// Text of JSON whose strings may hold broken UTF-8, which is replaced.
+std::string dumped(const nlohmann::json& json, int indent = -1);
 
 // Values of --dim, NAME=SIZE each. Throws core::Error(kUsage).
 std::map<core::Symbol, int64_t> parse_dims(const std::vector<std::string>& dims);

@@ -1,7 +1,10 @@
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 
 #include "apps/commands.h"
+#include "loader/generation_config.h"
 #include "runtime/core/error.h"
 
 namespace vulcap::apps {
@@ -58,14 +61,57 @@ void ModelOptions::add_to(CLI::App& command) {
       ->envname("VULCAP_ARG_MODEL");
   DeviceOptions::add_to(command);
   command
-      .add_option("--dtype", dtype,
-                  "Variant of the model files: auto, fp32, fp16, q8, int8, uint8, q4, q4f16, bnb4")
+      .add_option(
+          "--dtype", dtype,
+          "Variant of the model files: auto, fp32, fp16, q8, int8, uint8, q4, q4f16, bnb4; or by file: "
+          "encoder_model=fp16,decoder_model_merged=q4")
       ->envname("VULCAP_ARG_DTYPE")
       ->capture_default_str();
 }
 
 std::filesystem::path ModelOptions::model_dir() const {
   return model.empty() ? embedded_model() : std::filesystem::path(model);
+}
+
+loader::LoadOptions ModelOptions::load_options() const {
+  loader::LoadOptions load;
+  load.dtype = dtype;
+  return load;
+}
+
+void GenerationOptions::add_to(CLI::App& command) {
+  for (const std::string& name : loader::generation_flags()) {
+    std::string snake = name;
+    std::replace(snake.begin(), snake.end(), '-', '_');
+    const std::string names = (name == "max-new-tokens" ? "-n," : "") + std::string("--") + name +
+                              (snake == name ? "" : ",--" + snake);
+    command
+        .add_option_function<std::vector<std::string>>(names,
+                                                       [this, name](const std::vector<std::string>& values) {
+                                                         flags.emplace_back(
+                                                             name, values.empty() ? "" : values.back());
+                                                       })
+        ->expected(0, 1)
+        ->allow_extra_args(false)
+        ->group("Generation (as in transformers' generate)");
+  }
+}
+
+void Remarks::warn(const std::vector<std::string>& warnings) {
+  for (const std::string& warning : warnings) {
+    if (told_.insert(warning).second) std::fprintf(stderr, "vulcap: warning: %s\n", warning.c_str());
+  }
+}
+
+void Remarks::tell(const loader::Fallbacks& fallbacks) {
+  for (const auto& [reason, calls] : fallbacks) {
+    if (told_.insert(reason).second)
+      std::fprintf(stderr, "vulcap: fallback to cpu: %s (%d calls)\n", reason.c_str(), calls);
+  }
+}
+
+std::string dumped(const nlohmann::json& json, int indent) {
+  return json.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 std::map<core::Symbol, int64_t> parse_dims(const std::vector<std::string>& dims) {

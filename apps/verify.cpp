@@ -1,4 +1,4 @@
-#include "loader/verify.h"
+#include "loader/verify/verify.h"
 
 #include <cstdio>
 #include <memory>
@@ -32,7 +32,7 @@ void print_json(const loader::VerifyRow& row) {
 int run(const Options& options) {
   const session::OpenedDevice opened = options.model.open();
   loader::VerifyOptions verify;
-  verify.load.dtype = options.model.dtype;
+  verify.load = options.model.load_options();
   verify.graphs = options.only != "pipeline";
   verify.pipeline = options.only != "graphs";
   const bool text = options.format == "text";

@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <functional>
 #include <system_error>
 #include <utility>
 
-#include "loader/onnx/model.h"
 #include "runtime/core/error.h"
 
 namespace vulcap::loader {
@@ -77,40 +75,59 @@ std::vector<std::string> dtype_choices(std::string_view dtype) {
   return choices;
 }
 
-bool converts_to_half(std::string_view dtype, const OnnxFile& file) {
-  return dtype == "fp16" && file.dtype == "fp32";
-}
-
-namespace {
-
-enum class Role { kNone, kEncoder, kMergedDecoder, kDecoder, kDecoderWithPast };
-
-std::string_view usual_stem(Role role) {
-  switch (role) {
-    case Role::kEncoder:
-      return "encoder_model";
-    case Role::kMergedDecoder:
-      return "decoder_model_merged";
-    case Role::kDecoder:
-      return "decoder_model";
-    case Role::kDecoderWithPast:
-      return "decoder_with_past_model";
-    default:
-      return "";
+DtypeRequest::DtypeRequest(std::string_view text) {
+  if (text.find('=') == std::string_view::npos) {
+    all_ = text;
+    dtype_choices(all_);
+    return;
+  }
+  while (!text.empty()) {
+    const std::string_view item = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(text.size(), item.size() + 1));
+    const size_t equals = item.find('=');
+    if (equals == std::string_view::npos || equals == 0) {
+      throw core::Error(core::ErrorCode::kUsage,
+                        "--dtype takes one variant, or FILE=VARIANT,... with file names without suffix; '" +
+                            std::string(item) + "' is neither");
+    }
+    dtype_choices(item.substr(equals + 1));
+    by_stem_[std::string(item.substr(0, equals))] = item.substr(equals + 1);
   }
 }
 
-struct Candidate {
-  OnnxFile file;
-  Role role = Role::kNone;
-  std::string refusal;  // why it has no role
-};
+const std::string& DtypeRequest::of(const std::string& stem) const {
+  const auto found = by_stem_.find(stem);
+  return found == by_stem_.end() ? all_ : found->second;
+}
+
+bool DtypeRequest::converts_to_half(const OnnxFile& file) const {
+  return of(file.stem) == "fp16" && file.dtype == "fp32";
+}
+
+std::optional<size_t> DtypeRequest::rank(const OnnxFile& file) const {
+  const auto choices = dtype_choices(of(file.stem));
+  const auto at = std::find(choices.begin(), choices.end(), file.dtype);
+  return at == choices.end() ? std::nullopt : std::optional(size_t(at - choices.begin()));
+}
+
+std::string DtypeRequest::suffix_for_errors() const {
+  const auto choices = dtype_choices(all_);
+  return choices.size() == 1 ? " of dtype " + choices.front() : "";
+}
+
+std::vector<std::string> DtypeRequest::stems() const {
+  std::vector<std::string> stems;
+  for (const auto& [stem, dtype] : by_stem_) stems.push_back(stem);
+  return stems;
+}
 
 using Values = std::vector<onnx::ValueInfo>;
 
-bool has(const Values& values, std::string_view name) {
+bool has_value(const Values& values, std::string_view name) {
   return std::any_of(values.begin(), values.end(), [&](const auto& value) { return value.name == name; });
 }
+
+namespace {
 
 bool has_part(const Values& values, std::string_view start, std::string_view part) {
   return std::any_of(values.begin(), values.end(), [&](const auto& value) {
@@ -125,90 +142,115 @@ bool has_hidden_states(const Values& outputs) {
   });
 }
 
-void classify_decoder(const onnx::GraphSignature& graph, Candidate& candidate) {
+enum class DecoderKind { kMerged, kFirst, kWithPast };
+
+std::string token_refusal(const onnx::GraphSignature& graph, DecoderNeeds::Input input) {
+  const bool ids = has_value(graph.inputs, "input_ids");
+  const bool embeds = has_value(graph.inputs, "inputs_embeds");
+  if (input == DecoderNeeds::Input::kIds && !ids) return "lacks the input input_ids";
+  if (input == DecoderNeeds::Input::kEmbeds && !embeds) return "lacks the input inputs_embeds";
+  return ids || embeds ? "" : "lacks the input input_ids or inputs_embeds";
+}
+
+std::string decoder_refusal(const onnx::GraphSignature& graph, const DecoderNeeds& needs, DecoderKind kind) {
   // A decoder with past may hold the encoder's keys and values instead of its hidden states.
-  const bool has_past = has_part(graph.inputs, "past_key_values.", "");
-  const bool has_encoder = has(graph.inputs, "encoder_hidden_states") ||
-                           (has_past && has_part(graph.inputs, "past_key_values.", ".encoder."));
-  if (!has(graph.inputs, "input_ids")) {
-    candidate.refusal = "lacks the input input_ids";
-  } else if (!has_encoder) {
-    candidate.refusal = "lacks the input encoder_hidden_states";
-  } else if (!has(graph.outputs, "logits")) {
-    candidate.refusal = "lacks the output logits";
-  } else if (has(graph.inputs, "use_cache_branch")) {
-    candidate.role = Role::kMergedDecoder;
-  } else {
-    candidate.role = has_past ? Role::kDecoderWithPast : Role::kDecoder;
-  }
+  const bool has_past = has_part(graph.inputs, "past", "");
+  const bool has_encoder = has_value(graph.inputs, "encoder_hidden_states") ||
+                           (has_past && has_part(graph.inputs, "past", ".encoder."));
+  if (std::string reason = token_refusal(graph, needs.input); !reason.empty()) return reason;
+  if (needs.cross_attention && !has_encoder) return "lacks the input encoder_hidden_states";
+  if (!needs.cross_attention && has_encoder) return "reads an encoder's output";
+  if (has_value(graph.inputs, "pixel_values")) return "takes the input pixel_values";
+  if (!has_value(graph.outputs, "logits")) return "lacks the output logits";
+  const bool merged = has_value(graph.inputs, "use_cache_branch");
+  if (kind == DecoderKind::kMerged) return merged ? "" : "lacks the input use_cache_branch";
+  if (merged) return "has both branches";
+  if (kind == DecoderKind::kFirst) return has_past ? "continues a past" : "";
+  return has_past ? "" : "takes no past";
 }
 
-Candidate classify(const OnnxFile& file) {
-  const onnx::GraphSignature graph = onnx::read_signature(file.path);
-  Candidate candidate{file, Role::kNone, ""};
-  const bool takes_pixels = has(graph.inputs, "pixel_values") && !has(graph.inputs, "input_ids");
-  if (takes_pixels && has_hidden_states(graph.outputs)) {
-    candidate.role = Role::kEncoder;
-  } else if (takes_pixels) {
-    candidate.refusal = "lacks an output of hidden states (float, rank 3)";
-  } else {
-    classify_decoder(graph, candidate);
-    if (candidate.role == Role::kNone && file.stem.starts_with("encoder")) {
-      candidate.refusal = "lacks the input pixel_values";
-    }
-  }
-  return candidate;
+std::string decoder_name(const DecoderNeeds& needs) {
+  const std::string tokens = needs.input == DecoderNeeds::Input::kEmbeds ? "inputs_embeds" : "input_ids";
+  return "text decoder (" + tokens + (needs.cross_attention ? ", encoder_hidden_states" : "") + " -> logits)";
 }
 
-// The graphs of one folder, classified one dtype at a time as they are asked for.
-class Roles {
- public:
-  Roles(fs::path dir, std::string_view dtype)
-      : dir_(std::move(dir)), dtypes_(dtype_choices(dtype)), files_(list_onnx_files(dir_)) {
-    if (files_.empty()) fail(dir_.string() + ": no .onnx file in it nor in its onnx folder");
-    for (const std::string& choice : dtypes_) candidates_.push_back(classify_all(choice));
-  }
+Role decoder_role(const DecoderNeeds& needs, DecoderKind kind) {
+  std::vector<std::string> stems;
+  if (kind == DecoderKind::kMerged) stems = {"decoder_model_merged"};
+  if (kind == DecoderKind::kFirst) stems = {"decoder_model", "model", "text_decoder_model"};
+  if (kind == DecoderKind::kWithPast) stems = {"decoder_with_past_model", "decoder_model_merged", "model"};
+  return {decoder_name(needs), stems,
+          [needs, kind](const onnx::GraphSignature& graph) { return decoder_refusal(graph, needs, kind); }};
+}
 
-  // For each wanted dtype, best first, until `body` returns true.
-  bool any(const std::function<bool(const std::vector<Candidate>&)>& body) const {
-    return std::any_of(candidates_.begin(), candidates_.end(), body);
-  }
+}  // namespace
 
-  std::optional<OnnxFile> find(const std::vector<Candidate>& candidates, Role role) const;
-  [[noreturn]] void fail_without(const std::string& role) const;
+Role image_encoder_role() {
+  return {"image encoder (pixel_values -> hidden states)",
+          {"encoder_model", "vision_encoder", "vision_model"},
+          [](const onnx::GraphSignature& graph) -> std::string {
+            if (!has_value(graph.inputs, "pixel_values")) return "lacks the input pixel_values";
+            if (has_value(graph.inputs, "input_ids")) return "takes the input input_ids";
+            return has_hidden_states(graph.outputs) ? "" : "lacks an output of hidden states (float, rank 3)";
+          }};
+}
 
- private:
-  std::vector<Candidate> classify_all(const std::string& dtype);
-
-  fs::path dir_;
-  std::vector<std::string> dtypes_;
-  std::vector<OnnxFile> files_;
-  std::vector<std::vector<Candidate>> candidates_;  // by dtypes_
-};
-
-std::vector<Candidate> Roles::classify_all(const std::string& dtype) {
-  std::vector<Candidate> candidates;
+ModelFiles::ModelFiles(fs::path dir, std::string_view dtype)
+    : dir_(std::move(dir)), dtype_(dtype), files_(list_onnx_files(dir_)) {
+  if (files_.empty()) fail(dir_.string() + ": no .onnx file in it nor in its onnx folder");
   for (const OnnxFile& file : files_) {
-    if (file.dtype != dtype) continue;
-    try {
-      candidates.push_back(classify(file));
-    } catch (const core::Error& error) {
-      const std::string start = file.path.string() + ": ";
-      const std::string& text = error.message();
-      candidates.push_back({file, Role::kNone, text.starts_with(start) ? text.substr(start.size()) : text});
-    }
+    const auto rank = dtype_.rank(file);
+    if (!rank) continue;
+    candidates_.push_back({file, *rank, false, {}, {}});
+    ranks_ = std::max(ranks_, *rank + 1);
   }
-  return candidates;
+  for (const std::string& stem : dtype_.stems()) {
+    const auto has_stem = [&](const OnnxFile& file) { return file.stem == stem; };
+    if (std::any_of(files_.begin(), files_.end(), has_stem)) continue;
+    throw core::Error(core::ErrorCode::kUsage,
+                      "--dtype names '" + stem + "', but " + dir_.string() + " has no such .onnx file");
+  }
 }
 
-std::optional<OnnxFile> Roles::find(const std::vector<Candidate>& candidates, Role role) const {
-  std::vector<const OnnxFile*> found, usual;
-  for (const Candidate& candidate : candidates) {
-    if (candidate.role != role) continue;
-    found.push_back(&candidate.file);
-    if (candidate.file.stem == usual_stem(role)) usual.push_back(&candidate.file);
+const onnx::GraphSignature* ModelFiles::read(const Candidate& candidate) const {
+  if (!candidate.read) {
+    candidate.read = true;
+    try {
+      candidate.signature = onnx::read_signature(candidate.file.path);
+    } catch (const core::Error& error) {
+      const std::string start = candidate.file.path.string() + ": ";
+      const std::string& text = error.message();
+      candidate.error = text.starts_with(start) ? text.substr(start.size()) : text;
+    }
   }
-  if (usual.size() == 1) found = usual;
+  return candidate.signature ? &*candidate.signature : nullptr;
+}
+
+const onnx::GraphSignature* ModelFiles::signature(const OnnxFile& file) const {
+  for (const Candidate& candidate : candidates_) {
+    if (candidate.file.path == file.path) return read(candidate);
+  }
+  return nullptr;
+}
+
+std::string ModelFiles::refusal(const Candidate& candidate, const Role& role) const {
+  const onnx::GraphSignature* graph = read(candidate);
+  return graph == nullptr ? candidate.error : role.refusal(*graph);
+}
+
+std::optional<OnnxFile> ModelFiles::find_ranked(const Role& role, size_t rank) const {
+  std::vector<const OnnxFile*> found;
+  for (const Candidate& candidate : candidates_) {
+    if (candidate.rank == rank && refusal(candidate, role).empty()) found.push_back(&candidate.file);
+  }
+  for (const std::string& stem : role.usual_stems) {
+    std::vector<const OnnxFile*> usual;
+    std::copy_if(found.begin(), found.end(), std::back_inserter(usual),
+                 [&](const OnnxFile* file) { return file->stem == stem; });
+    if (usual.empty()) continue;
+    found = usual;
+    break;
+  }
   if (found.size() > 1) {
     fail(dir_.string() + ": " + found[0]->path.lexically_relative(dir_).string() + " and " +
          found[1]->path.lexically_relative(dir_).string() +
@@ -217,15 +259,45 @@ std::optional<OnnxFile> Roles::find(const std::vector<Candidate>& candidates, Ro
   return found.empty() ? std::nullopt : std::optional(*found[0]);
 }
 
-void Roles::fail_without(const std::string& role) const {
-  std::string message = dir_.string() + ": no " + role;
-  if (dtypes_.size() == 1) message += " of dtype " + dtypes_.front();
+std::optional<OnnxFile> ModelFiles::find(const Role& role) const {
+  for (size_t rank = 0; rank < ranks_; ++rank) {
+    if (auto file = find_ranked(role, rank)) return file;
+  }
+  return std::nullopt;
+}
+
+OnnxFile ModelFiles::require(const Role& role) const {
+  auto file = find(role);
+  if (!file) fail_without(role.name, {role});
+  return *file;
+}
+
+std::optional<DecoderFiles> ModelFiles::find_decoders(const DecoderNeeds& needs) const {
+  for (size_t rank = 0; rank < ranks_; ++rank) {
+    DecoderFiles files;
+    files.merged = find_ranked(decoder_role(needs, DecoderKind::kMerged), rank);
+    files.decoder = find_ranked(decoder_role(needs, DecoderKind::kFirst), rank);
+    files.with_past = find_ranked(decoder_role(needs, DecoderKind::kWithPast), rank);
+    if (files.merged || files.decoder || (files.with_past && !needs.cross_attention)) return files;
+  }
+  return std::nullopt;
+}
+
+DecoderFiles ModelFiles::require_decoders(const DecoderNeeds& needs) const {
+  if (auto files = find_decoders(needs)) return *files;
+  const Role later = decoder_role(needs, DecoderKind::kWithPast);
+  if (needs.cross_attention && find(later)) {
+    fail_without("decoder for the first step beside the one with past (decoder_model.onnx)", {});
+  }
+  fail_without(decoder_name(needs), {decoder_role(needs, DecoderKind::kFirst)});
+}
+
+void ModelFiles::fail_without(const std::string& name, const std::vector<Role>& tried) const {
   std::string found;
-  for (const auto& candidates : candidates_) {
-    for (const Candidate& candidate : candidates) {
-      if (candidate.refusal.empty()) continue;
+  for (const Candidate& candidate : candidates_) {
+    for (const Role& role : tried) {
       found += (found.empty() ? "; " : ", ") + candidate.file.path.lexically_relative(dir_).string() + " " +
-               candidate.refusal;
+               refusal(candidate, role);
     }
   }
   if (found.empty()) {
@@ -234,34 +306,7 @@ void Roles::fail_without(const std::string& role) const {
           (found.empty() ? "; the .onnx files are " : ", ") + file.path.lexically_relative(dir_).string();
     }
   }
-  fail(message + found);
-}
-
-}  // namespace
-
-Seq2SeqFiles find_vision_encoder_decoder(const fs::path& dir, std::string_view dtype) {
-  const Roles roles(dir, dtype);
-  Seq2SeqFiles files;
-  const bool has_encoder = roles.any([&](const auto& candidates) {
-    const auto encoder = roles.find(candidates, Role::kEncoder);
-    if (encoder) files.encoder = *encoder;
-    return encoder.has_value();
-  });
-  if (!has_encoder) roles.fail_without("image encoder (pixel_values -> hidden states)");
-  bool has_later_steps = false;
-  const bool has_decoder = roles.any([&](const auto& candidates) {
-    files.decoder_merged = roles.find(candidates, Role::kMergedDecoder);
-    files.decoder = roles.find(candidates, Role::kDecoder);
-    files.decoder_with_past = roles.find(candidates, Role::kDecoderWithPast);
-    has_later_steps |= files.decoder_with_past.has_value();
-    return files.decoder_merged || files.decoder;
-  });
-  if (!has_decoder) {
-    roles.fail_without(has_later_steps
-                           ? "decoder for the first step beside the one with past (decoder_model.onnx)"
-                           : "text decoder (input_ids, encoder_hidden_states -> logits)");
-  }
-  return files;
+  fail(dir_.string() + ": no " + name + dtype_.suffix_for_errors() + found);
 }
 
 }  // namespace vulcap::loader

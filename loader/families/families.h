@@ -5,7 +5,7 @@
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 
-#include "loader/tasks.h"
+#include "loader/tasks/captioner.h"
 
 namespace vulcap::loader {
 

@@ -39,8 +39,15 @@ class ModelDir : public testing::Test {
   std::string found(const std::optional<OnnxFile>& file) const {
     return file ? file->path.lexically_relative(folder_.path()).string() : "-";
   }
-  Seq2SeqFiles find(const std::string& dtype = "auto") const {
-    return find_vision_encoder_decoder(folder_.path(), dtype);
+  struct Found {
+    OnnxFile encoder;
+    std::optional<OnnxFile> decoder_merged, decoder, decoder_with_past;
+  };
+  Found find(const std::string& dtype = "auto") const {
+    const ModelFiles files(folder_.path(), dtype);
+    const OnnxFile encoder = files.require(image_encoder_role());
+    const DecoderFiles decoders = files.require_decoders({.cross_attention = true});
+    return {encoder, decoders.merged, decoders.decoder, decoders.with_past};
   }
   std::string error(const std::string& dtype = "auto") const {
     return error_of([&] { find(dtype); });
@@ -127,6 +134,20 @@ TEST_F(ModelDir, Dtypes) {
   expect_error("no text decoder (input_ids, encoder_hidden_states -> logits) of dtype q8", "q8");
   expect_error("of dtype q8", "quantized");
   EXPECT_NE(error("fp8").find("unknown dtype \"fp8\"; use auto, fp32"), std::string::npos);
+}
+
+TEST_F(ModelDir, DtypesByFile) {
+  put("onnx/encoder_model.onnx", encoder());
+  put("onnx/encoder_model_fp16.onnx", encoder());
+  put("onnx/decoder_model_merged_fp16.onnx", merged());
+  put("onnx/decoder_model_merged_q4.onnx", merged());
+  const Found files = find("encoder_model=fp16,decoder_model_merged=q4");
+  EXPECT_EQ(files.encoder.dtype, "fp16");
+  EXPECT_EQ(files.decoder_merged->dtype, "q4");
+  EXPECT_EQ(find("decoder_model_merged=q4").encoder.dtype, "fp32");
+  EXPECT_NE(error("decoder=q4").find("--dtype names 'decoder'"), std::string::npos);
+  EXPECT_NE(error("decoder_model_merged=q4,fp16").find("'fp16' is neither"), std::string::npos);
+  EXPECT_NE(error("encoder_model=fp8").find("unknown dtype"), std::string::npos);
 }
 
 TEST_F(ModelDir, SaysWhatIsMissing) {

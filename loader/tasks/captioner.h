@@ -1,5 +1,4 @@
-// Task objects: a model folder becomes something that answers. One kind of object a task, one file a model
-// family behind it.
+// Image (and prompt) -> text.
 #pragma once
 
 #include <filesystem>
@@ -11,19 +10,11 @@
 #include <vector>
 
 #include "loader/image/preprocess.h"
+#include "loader/tasks/load_options.h"
 #include "runtime/generate/config.h"
-#include "runtime/passes/pass.h"
 #include "runtime/session/program.h"
 
 namespace vulcap::loader {
-
-using GenerationFlags = std::vector<std::pair<std::string, std::string>>;  // name without "--", value
-
-struct LoadOptions {
-  std::string dtype = "auto";  // see dtype_choices
-  passes::PassOptions passes;
-  bool encoder_only = false;  // load no decoder; only encode() may be called
-};
 
 // Seconds.
 struct CaptionTiming {
@@ -33,6 +24,12 @@ struct CaptionTiming {
   std::vector<double> steps;  // one a token
   double detokenize = 0;
   double total = 0;  // from the decoded image to the text
+};
+
+// What is asked about the image; both may be empty.
+struct CaptionPrompt {
+  std::string text;  // a start of the caption, a question or an instruction, as the family takes it
+  std::string task;  // a task that the family knows, "od" or "<OD>"
 };
 
 struct Caption {
@@ -46,7 +43,8 @@ struct CaptionResult {
   CaptionTiming timing;
 };
 
-// Image -> text.
+using OnText = std::function<void(const std::string&)>;
+
 class Captioner {
  public:
   virtual ~Captioner() = default;
@@ -54,13 +52,14 @@ class Captioner {
   // The folder's settings with `flags` over them; lines for fields that are not honoured go to `warnings`.
   virtual generate::GenerationConfig generation_config(const GenerationFlags& flags,
                                                        std::vector<std::string>& warnings) const = 0;
-  // `on_text` receives pieces of the caption as they come (greedy only); may be empty. Throws core::Error.
-  virtual CaptionResult caption(const image::Image& image, const generate::GenerationConfig& config,
-                                const std::function<void(const std::string&)>& on_text = {}) = 0;
+  // `on_text` receives pieces of the caption as they come (greedy only); may be empty. Throws core::Error;
+  // kUsage for a prompt that the family does not take.
+  virtual CaptionResult caption(const image::Image& image, const CaptionPrompt& prompt,
+                                const generate::GenerationConfig& config, const OnText& on_text = {}) = 0;
   // The same from ready pixel values f32[3, height, width].
-  virtual CaptionResult caption_pixels(const image::PixelValues& pixels,
+  virtual CaptionResult caption_pixels(const image::PixelValues& pixels, const CaptionPrompt& prompt,
                                        const generate::GenerationConfig& config,
-                                       const std::function<void(const std::string&)>& on_text = {}) = 0;
+                                       const OnText& on_text = {}) = 0;
   // Makes plans and uploads weights, so that the first caption takes no longer than the next. Runs nothing.
   virtual void prepare(const generate::GenerationConfig& config) = 0;
   // Runs the image encoder alone, and what depends on its output alone; the result stays on the device.
@@ -70,9 +69,8 @@ class Captioner {
   // Files in use, "role: path (dtype)", and remarks about the folder's settings.
   virtual std::vector<std::string> description() const = 0;
   virtual std::vector<std::string> warnings() const = 0;
-  // Kernel calls that the device left to the CPU in the plans made so far, "kernel: reason", with how many
-  // calls.
-  virtual std::vector<std::pair<std::string, int>> fallbacks() const = 0;
+  // In the plans made so far.
+  virtual Fallbacks fallbacks() const = 0;
 };
 
 // Reads config.json for the family. Throws core::Error(kInvalidModel) for a folder that cannot be used.

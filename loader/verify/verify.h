@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "loader/tasks.h"
+#include "loader/tasks/captioner.h"
 
 namespace vulcap::loader {
 
@@ -20,6 +20,8 @@ struct VerifyRow {
   bool pass = false;
   std::string note;  // why it failed
 };
+
+using OnRow = std::function<void(const VerifyRow&)>;
 
 struct VerifyOptions {
   LoadOptions load;  // dtype: only graphs of that variant, "auto": all of them
@@ -40,6 +42,6 @@ struct VerifyOptions {
 // onnxruntime_optimised_against_unoptimised. Integers and booleans must be equal; ids and texts of pipelines
 // identical, scores within the case's atol.
 void verify(const std::filesystem::path& dir, session::Device& device, const VerifyOptions& options,
-            const std::function<void(const VerifyRow&)>& on_row);
+            const OnRow& on_row);
 
 }  // namespace vulcap::loader

@@ -1,7 +1,9 @@
-#include "loader/tasks.h"
+#include "loader/tasks/captioner.h"
+
+#include <nlohmann/json.hpp>
 
 #include "loader/families/families.h"
-#include "loader/read_json.h"
+#include "loader/families/model_folder.h"
 #include "runtime/core/error.h"
 
 namespace vulcap::loader {
@@ -21,15 +23,8 @@ constexpr Family kCaptionFamilies[] = {
 
 std::unique_ptr<Captioner> load_captioner(const std::filesystem::path& dir, session::Device& device,
                                           const LoadOptions& options) {
-  if (!std::filesystem::is_directory(dir)) {
-    throw core::Error(
-        core::ErrorCode::kInvalidModel,
-        dir.string() + ": not a folder; -m takes a model folder with config.json and onnx files");
-  }
-  const nlohmann::json config = read_json_object(dir / "config.json");
-  const std::string type = config.contains("model_type") && config["model_type"].is_string()
-                               ? config["model_type"].get<std::string>()
-                               : "";
+  const nlohmann::json config = read_config(dir);
+  const std::string type = model_type(config);
   std::string known;
   for (const Family& family : kCaptionFamilies) {
     if (family.model_type == type) return family.load(dir, config, device, options);

@@ -1,4 +1,4 @@
-#include "loader/verify.h"
+#include "loader/verify/graphs.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "loader/image/decode.h"
 #include "loader/model_dir.h"
 #include "loader/onnx/import.h"
 #include "loader/read_json.h"
@@ -18,7 +17,6 @@ namespace vulcap::loader {
 namespace {
 
 namespace fs = std::filesystem;
-using OnRow = std::function<void(const VerifyRow&)>;
 
 constexpr double kSmallestRange = 1e-3;
 
@@ -157,7 +155,7 @@ void verify_graph(const OnnxFile& file, const fs::path& sets, session::Device& d
   try {
     const graph::Graph graph = onnx::load_graph(file.path);
     passes::PassOptions passes = options.load.passes;
-    passes.half = converts_to_half(options.load.dtype, file);
+    passes.half = DtypeRequest(options.load.dtype).converts_to_half(file);
     const Allowed allowed{tolerance(graph, passes.half ? "fp16" : file.dtype), spread};
     session::Session session(device, graph, passes);
     for (const fs::path& set : sorted_children(sets)) {
@@ -173,10 +171,8 @@ void verify_graph(const OnnxFile& file, const fs::path& sets, session::Device& d
   }
 }
 
-bool wanted(const std::string& dtype, const LoadOptions& load) {
-  if (load.dtype == "auto") return true;
-  const auto choices = dtype_choices(load.dtype);
-  return std::find(choices.begin(), choices.end(), dtype) != choices.end();
+bool wanted(const OnnxFile& file, const LoadOptions& load) {
+  return DtypeRequest(load.dtype).rank(file).has_value();
 }
 
 // A graph that only the expected answers come with, like one with an adapter merged:
@@ -192,6 +188,8 @@ std::optional<OnnxFile> reference_graph(const fs::path& dir, const std::string& 
   return std::nullopt;
 }
 
+}  // namespace
+
 int verify_graphs(const fs::path& dir, session::Device& device, const VerifyOptions& options,
                   const OnRow& on_row) {
   std::map<std::string, OnnxFile> files;
@@ -203,7 +201,7 @@ int verify_graphs(const fs::path& dir, session::Device& device, const VerifyOpti
       if (auto file = reference_graph(dir, name)) files.emplace(name, std::move(*file));
     }
     const auto file = files.find(name);
-    if (file != files.end() && !wanted(file->second.dtype, options.load)) continue;
+    if (file != files.end() && !wanted(file->second, options.load)) continue;
     ++graphs;
     if (file == files.end()) {
       VerifyRow row;
@@ -215,104 +213,6 @@ int verify_graphs(const fs::path& dir, session::Device& device, const VerifyOpti
     verify_graph(file->second, sets, device, stated_spread(dir, name), options, on_row);
   }
   return graphs;
-}
-
-// generate() arguments of transformers as command-line flags.
-GenerationFlags flags_of(const nlohmann::json& params) {
-  GenerationFlags flags;
-  for (const auto& [name, value] : params.items()) {
-    std::string flag = name;
-    std::replace(flag.begin(), flag.end(), '_', '-');
-    flags.emplace_back(flag, value.is_string() ? value.get<std::string>() : value.dump());
-  }
-  return flags;
-}
-
-fs::path find_image(const fs::path& dir, const std::string& name) {
-  for (const fs::path& folder : {dir / "expected" / "images", dir / ".." / "images"}) {
-    if (fs::exists(folder / name)) return folder / name;
-  }
-  throw core::Error(core::ErrorCode::kInvalidModel,
-                    "image '" + name + "' is neither in expected/images nor in ../images");
-}
-
-void compare_captions(const CaptionResult& result, const nlohmann::json& expected, double atol,
-                      VerifyRow& row) {
-  const auto& sequences = expected.at("sequences");
-  const nlohmann::json texts = expected.value("texts", nlohmann::json::array());
-  const nlohmann::json scores = expected.value("sequences_scores", nlohmann::json::array());
-  if (sequences.size() != result.captions.size()) {
-    row.note = "got " + std::to_string(result.captions.size()) + " captions, expected " +
-               std::to_string(sequences.size());
-    return;
-  }
-  for (size_t i = 0; i < result.captions.size(); ++i) {
-    const Caption& caption = result.captions[i];
-    if (nlohmann::json(caption.ids) != sequences[i])
-      row.note = "ids " + nlohmann::json(caption.ids).dump() + ", expected " + sequences[i].dump();
-    if (i < texts.size() && caption.text != texts[i].get<std::string>() && row.note.empty())
-      row.note = "text '" + caption.text + "', expected " + texts[i].dump();
-    if (i >= scores.size()) continue;
-    const double want = scores[i].get<double>();
-    row.max_abs = std::max(row.max_abs, difference(caption.score.value_or(std::nanf("")), want));
-    row.max_rel = row.max_abs / std::max(std::abs(want), kSmallestRange);
-  }
-  if (row.max_abs > atol && row.note.empty()) row.note = "the score differs";
-  row.pass = row.note.empty();
-}
-
-void verify_case(const fs::path& dir, Captioner& captioner, const nlohmann::json& item, const OnRow& on_row) {
-  VerifyRow row;
-  try {
-    row.subject = "pipeline/" + item.at("name").get<std::string>();
-    row.output = item.at("input").at("image").get<std::string>();
-    std::vector<std::string> warnings;
-    const auto flags = flags_of(item.value("params", nlohmann::json::object()));
-    const auto config = captioner.generation_config(flags, warnings);
-    const auto result = captioner.caption(image::decode_file(find_image(dir, row.output)), config);
-    compare_captions(result, item.at("expected"), item.value("atol", 1e-3), row);
-  } catch (const core::Error& error) {
-    row.note = error.message();
-  }
-  on_row(row);
-}
-
-int verify_pipeline(const fs::path& dir, session::Device& device, const VerifyOptions& options,
-                    const OnRow& on_row) {
-  const fs::path path = dir / "expected" / "pipeline.json";
-  if (!fs::exists(path)) return 0;
-  const nlohmann::json pipeline = read_json_object(path);
-  std::unique_ptr<Captioner> captioner;
-  try {
-    captioner = load_captioner(dir, device, options.load);
-  } catch (const core::Error& error) {
-    VerifyRow row;
-    row.subject = "pipeline";
-    row.note = error.message();
-    on_row(row);
-    return 1;
-  }
-  for (const auto& item : pipeline.at("cases")) verify_case(dir, *captioner, item, on_row);
-  return int(pipeline.at("cases").size());
-}
-
-}  // namespace
-
-void verify(const fs::path& dir, session::Device& device, const VerifyOptions& options, const OnRow& on_row) {
-  int subjects = 0;
-  try {
-    if (options.graphs) subjects += verify_graphs(dir, device, options, on_row);
-    if (options.pipeline) subjects += verify_pipeline(dir, device, options, on_row);
-  } catch (const nlohmann::json::exception& error) {
-    throw core::Error(core::ErrorCode::kInvalidModel,
-                      (dir / "expected" / "pipeline.json").string() + ": " + error.what());
-  }
-  if (subjects == 0) {
-    throw core::Error(core::ErrorCode::kInvalidModel,
-                      dir.string() +
-                          " has nothing to verify: no expected/graphs/*/test_data_set_* for its graphs and "
-                          "no expected/pipeline.json");
-  }
 }
 
 }  // namespace vulcap::loader

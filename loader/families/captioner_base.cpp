@@ -1,0 +1,196 @@
+#include "loader/families/captioner_base.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "loader/families/model_folder.h"
+#include "loader/generation/run_generation.h"
+#include "loader/read_json.h"
+#include "runtime/core/error.h"
+#include "runtime/core/half.h"
+
+namespace vulcap::loader {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+image::PreprocessConfig read_preprocessing(const std::filesystem::path& dir, const std::string& processor) {
+  const auto path = dir / "preprocessor_config.json";
+  return image::parse_preprocess_config(read_json_object(path), path.string(), processor);
+}
+
+}  // namespace
+
+CaptionerBase::CaptionerBase(std::filesystem::path dir, const nlohmann::json& config, session::Device& device,
+                             const LoadOptions& options, const std::string& processor)
+    : dir_(std::move(dir)),
+      options_(options),
+      device_(device),
+      tokenizer_(tokenizer::Tokenizer::load(dir_)),
+      preprocess_(read_preprocessing(dir_, processor)) {
+  sources_.generation_config_json = read_text_file(dir_ / "generation_config.json");
+  sources_.config_json = config.dump();
+}
+
+generate::GenerationConfig CaptionerBase::generation_config(const GenerationFlags& flags,
+                                                            std::vector<std::string>& warnings) const {
+  GenerationSources sources = sources_;
+  sources.flags = flags;
+  LoadedGenerationConfig loaded = load_generation_config(sources);
+  warnings.insert(warnings.end(), loaded.warnings.begin(), loaded.warnings.end());
+  return loaded.config;
+}
+
+void CaptionerBase::read_positions(const nlohmann::json& text_config) {
+  positions_ = first_integer(text_config, {"n_positions", "max_position_embeddings", "n_ctx"}).value_or(0);
+}
+
+void CaptionerBase::load_encoder(const OnnxFile& file, const std::string& role) {
+  encoder_ =
+      std::make_unique<session::Session>(device_, load_graph(file, options_), passes_for(file, options_));
+  description_.push_back(describe_file(role, file, options_));
+  const graph::Graph& encoder = encoder_->graph();
+  states_name_ = encoder.value(encoder.outputs.at(0)).name;
+  for (graph::ValueId out : encoder.outputs) {
+    if (encoder.value(out).name == "last_hidden_state") states_name_ = "last_hidden_state";
+  }
+}
+
+void CaptionerBase::load_decoder(const DecoderFiles& files) {
+  decoder_ = std::make_unique<TextDecoder>(device_, files, options_);
+  description_.insert(description_.end(), decoder_->description().begin(), decoder_->description().end());
+  // Ids without a token would be left out of captions without a word.
+  const auto known = int64_t(tokenizer_.vocab_size());
+  if (known >= decoder_->vocab()) return;
+  remarks_.push_back("the tokenizer has " + std::to_string(known) + " tokens but the decoder scores " +
+                     std::to_string(decoder_->vocab()) + "; ids beyond them have no text");
+}
+
+core::Tensor pixel_tensor(const image::PixelValues& pixels, core::DType dtype) {
+  const core::Shape shape{1, pixels.channels, pixels.height, pixels.width};
+  if (dtype != core::DType::kF16) {
+    return {core::DType::kF32, shape, std::as_bytes(std::span(pixels.data)), nullptr, false};
+  }
+  core::Tensor tensor(dtype, shape);
+  std::transform(pixels.data.begin(), pixels.data.end(), tensor.mutable_as<uint16_t>().begin(),
+                 core::float_to_half);
+  return tensor;
+}
+
+session::EncoderOutput CaptionerBase::prepare_encoder(const image::PixelValues& pixels) {
+  const graph::Value& input = encoder_->graph().value(encoder_->graph().inputs.at(0));
+  encoder_program_ = &encoder_->prepare({{input.name, pixel_tensor(pixels, input.dtype)}});
+  const plan::External& slot =
+      encoder_program_->plan().externals[encoder_program_->plan().external(states_name_)];
+  core::Shape shape;
+  for (const core::Dim& dim : slot.shape) shape.push_back(dim.value());
+  return {encoder_program_->buffer(states_name_), slot.dtype, std::move(shape)};
+}
+
+void CaptionerBase::prepare(const generate::GenerationConfig& config) {
+  const auto [height, width] = input_size();
+  const image::PixelValues blank{std::vector<float>(size_t(3) * size_t(height) * size_t(width)), 3, height,
+                                 width};
+  const session::EncoderOutput states = prepare_encoder(blank);
+  if (!decoder_) return;
+  decoder_->reserve(reserve_positions(config, 1));
+  decoder_->prepare(states, int(config.num_beams));
+}
+
+void CaptionerBase::encode(const image::PixelValues& pixels) {
+  const session::EncoderOutput states = prepare_encoder(pixels);
+  encoder_program_->run();
+  if (decoder_) decoder_->start(states);
+}
+
+void CaptionerBase::start(const CaptionPrompt&, std::span<const int64_t>) {}
+
+std::span<const float> CaptionerBase::step(std::span<const int64_t> ids, int rows, int length,
+                                           std::span<const int32_t> reorder) {
+  return decoder_->step(ids, rows, length, reorder);
+}
+
+Caption CaptionerBase::make_caption(const generate::Sequence& sequence, const CaptionPrompt&) const {
+  return {tokenizer_.decode(std::span<const int64_t>(sequence.ids)), sequence.ids, sequence.score};
+}
+
+int64_t CaptionerBase::reserve_positions(const generate::GenerationConfig& config,
+                                         int64_t prompt_length) const {
+  std::vector<std::string> unused;
+  const int64_t wanted = generate::resolve_lengths(config, prompt_length, unused).max + prefix_positions();
+  if (positions_ > 0 && wanted > positions_) {
+    throw core::Error(core::ErrorCode::kUsage, "a caption of up to " + std::to_string(wanted) +
+                                                   " tokens is longer than the decoder's " +
+                                                   std::to_string(positions_) +
+                                                   " positions; ask for fewer with --max-new-tokens");
+  }
+  return wanted;
+}
+
+std::pair<int, int> CaptionerBase::input_size() const {
+  const image::PixelValues sample =
+      image::preprocess({32, 32, std::vector<uint8_t>(32 * 32 * 3)}, preprocess_);
+  return {sample.height, sample.width};
+}
+
+CaptionResult CaptionerBase::caption(const image::Image& image, const CaptionPrompt& prompt,
+                                     const generate::GenerationConfig& config, const OnText& on_text) {
+  const auto begin = Clock::now();
+  const image::PixelValues pixels = image::preprocess(image, preprocess_);
+  const double preprocess_seconds = seconds_since(begin);
+  CaptionResult result = caption_pixels(pixels, prompt, config, on_text);
+  result.timing.preprocess = preprocess_seconds;
+  result.timing.total += preprocess_seconds;
+  return result;
+}
+
+CaptionResult CaptionerBase::caption_pixels(const image::PixelValues& pixels, const CaptionPrompt& prompt,
+                                            const generate::GenerationConfig& config, const OnText& on_text) {
+  CaptionResult result;
+  const auto begin = Clock::now();
+  const std::vector<int64_t> ids = prompt_ids(prompt, config);
+  decoder_->reserve(reserve_positions(config, int64_t(ids.size())));
+  encode(pixels);
+  start(prompt, ids);
+  result.timing.encode = seconds_since(begin);
+
+  const DecoderStep decoder_step = [this](auto ids_of_step, int rows, int length, auto reorder) {
+    return step(ids_of_step, rows, length, reorder);
+  };
+  GenerationTiming timing;
+  const auto sequences = run_generation({decoder_step, decoder_->vocab(), &tokenizer_, on_text, {}},
+                                        {{ids}, {}}, config, timing);
+  result.timing.prefill = timing.prefill;
+  result.timing.steps = std::move(timing.steps);
+  const auto text_begin = Clock::now();
+  for (const generate::Sequence& sequence : sequences.at(0)) {
+    result.captions.push_back(make_caption(sequence, prompt));
+  }
+  result.timing.detokenize = seconds_since(text_begin);
+  result.timing.total = seconds_since(begin);
+  return result;
+}
+
+std::vector<std::string> CaptionerBase::description() const { return description_; }
+
+std::vector<std::string> CaptionerBase::warnings() const {
+  std::vector<std::string> all = preprocess_.warnings;
+  all.insert(all.end(), remarks_.begin(), remarks_.end());
+  if (decoder_) all.insert(all.end(), decoder_->remarks().begin(), decoder_->remarks().end());
+  return all;
+}
+
+Fallbacks CaptionerBase::fallbacks() const {
+  std::vector<const plan::Plan*> plans{encoder_program_ != nullptr ? &encoder_program_->plan() : nullptr};
+  if (decoder_) {
+    const auto decoder = decoder_->plans();
+    plans.insert(plans.end(), decoder.begin(), decoder.end());
+  }
+  return count_fallbacks(plans);
+}
+
+}  // namespace vulcap::loader

@@ -1,0 +1,86 @@
+// What every captioning family shares: settings, preprocessing, the order of a caption's parts, times,
+// streaming and texts. A family says how an image is encoded, what generation starts from, and what a
+// sequence of ids means.
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "loader/generation/text_decoder.h"
+#include "loader/generation_config.h"
+#include "loader/tasks/captioner.h"
+#include "loader/tokenizer/tokenizer.h"
+#include "runtime/generate/generate.h"
+#include "runtime/session/session.h"
+
+namespace vulcap::loader {
+
+class CaptionerBase : public Captioner {
+ public:
+  generate::GenerationConfig generation_config(const GenerationFlags& flags,
+                                               std::vector<std::string>& warnings) const override;
+  CaptionResult caption(const image::Image& image, const CaptionPrompt& prompt,
+                        const generate::GenerationConfig& config, const OnText& on_text) override;
+  CaptionResult caption_pixels(const image::PixelValues& pixels, const CaptionPrompt& prompt,
+                               const generate::GenerationConfig& config, const OnText& on_text) override;
+  void prepare(const generate::GenerationConfig& config) override;
+  void encode(const image::PixelValues& pixels) override;
+  std::pair<int, int> input_size() const override;
+  std::vector<std::string> description() const override;
+  std::vector<std::string> warnings() const override;
+  Fallbacks fallbacks() const override;
+
+ protected:
+  // `processor`: class name of the image processor where preprocessor_config.json names none.
+  CaptionerBase(std::filesystem::path dir, const nlohmann::json& config, session::Device& device,
+                const LoadOptions& options, const std::string& processor);
+
+  // --- what a family says ---
+  // The prompt's ids, all that generate() is to know of it. Throws core::Error(kUsage) for a prompt that the
+  // family does not take.
+  virtual std::vector<int64_t> prompt_ids(const CaptionPrompt& prompt,
+                                          const generate::GenerationConfig& config) = 0;
+  // Called after encode(), before the first step: what the prompt decides besides its ids.
+  virtual void start(const CaptionPrompt& prompt, std::span<const int64_t> ids);
+  // As generate::StepModel::step; feeds ids to the decoder unless a family embeds them.
+  virtual std::span<const float> step(std::span<const int64_t> ids, int rows, int length,
+                                      std::span<const int32_t> reorder);
+  virtual Caption make_caption(const generate::Sequence& sequence, const CaptionPrompt& prompt) const;
+  // Positions of the decoder beside those of the ids: image features in front of the text.
+  virtual int64_t prefix_positions() const { return 0; }
+
+  // --- what families use ---
+  // Loads the image encoder; `role` describes it.
+  void load_encoder(const OnnxFile& file, const std::string& role);
+  void load_decoder(const DecoderFiles& files);
+  // The encoder's program with the pixels written, not yet run, and where its output will be.
+  session::EncoderOutput prepare_encoder(const image::PixelValues& pixels);
+  // Reads the longest sequence from the text model's settings.
+  void read_positions(const nlohmann::json& text_config);
+
+  std::filesystem::path dir_;
+  LoadOptions options_;
+  session::Device& device_;
+  tokenizer::Tokenizer tokenizer_;
+  image::PreprocessConfig preprocess_;
+  GenerationSources sources_;
+  int64_t positions_ = 0;  // of the decoder's position table; 0: not told
+  std::unique_ptr<session::Session> encoder_;
+  session::Program* encoder_program_ = nullptr;
+  std::string states_name_;               // the encoder's output that the decoder reads
+  std::unique_ptr<TextDecoder> decoder_;  // null when only the encoder was asked for
+  std::vector<std::string> remarks_;
+  std::vector<std::string> description_;
+
+ private:
+  int64_t reserve_positions(const generate::GenerationConfig& config, int64_t prompt_length) const;
+};
+
+// f32[1, channels, height, width], or f16 where the graph takes that.
+core::Tensor pixel_tensor(const image::PixelValues& pixels, core::DType dtype);
+
+}  // namespace vulcap::loader

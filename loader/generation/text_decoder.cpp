@@ -1,0 +1,84 @@
+#include "loader/generation/text_decoder.h"
+
+#include <optional>
+#include <utility>
+
+#include "loader/decoder_roles.h"
+#include "loader/families/model_folder.h"
+#include "runtime/core/error.h"
+#include "runtime/ops/op_registry.h"
+#include "runtime/session/uncached_decoder.h"
+
+namespace vulcap::loader {
+namespace {
+
+using GraphAndRoles = std::pair<graph::Graph, session::DecoderRoles>;
+
+session::DecoderRoles roles_of(const graph::Graph& graph, const OnnxFile& file,
+                               const graph::Graph* first = nullptr) {
+  try {
+    return find_decoder_roles(graph, first);
+  } catch (core::Error& error) {
+    error.add_context(file.path.string());
+    throw;
+  }
+}
+
+bool has_encoder_cache(const graph::Graph& graph) {
+  for (graph::ValueId id : graph.inputs) {
+    const std::string& name = graph.value(id).name;
+    if (name.starts_with("past") && name.find(".encoder.") != std::string::npos) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+TextDecoder::TextDecoder(session::Device& device, const DecoderFiles& files, const LoadOptions& options) {
+  const auto& with_past = files.merged ? files.merged : files.with_past;
+  const OnnxFile& chosen = with_past ? *with_past : *files.decoder;
+  description_.push_back(describe_file("decoder", chosen, options));
+  const passes::PassOptions passes = passes_for(chosen, options);
+  graph::Graph graph = load_graph(chosen, options);
+  // A decoder that takes a past also answers for the first token: its past is then empty. Not so where that
+  // past holds the encoder's keys and values, which only the first call computes.
+  std::optional<GraphAndRoles> first;
+  if (!files.merged && files.with_past && files.decoder && has_encoder_cache(graph)) {
+    first.emplace(load_graph(*files.decoder, options), session::DecoderRoles{});
+    first->second = roles_of(first->first, *files.decoder);
+    description_.push_back(describe_file("first decoder", *files.decoder, options));
+  }
+  roles_ = roles_of(graph, chosen, first ? &first->first : nullptr);
+  if (!with_past) {
+    decoder_ = std::make_unique<session::UncachedDecoder>(device, std::move(graph), roles_, passes);
+    return;
+  }
+  // A with-past graph that reads the encoder's keys and values cannot score a whole sequence alone.
+  const GraphAndRoles whole = first ? *first : GraphAndRoles{graph, roles_};
+  uncached_ = [this, &device, whole, passes] {
+    decoder_ = std::make_unique<session::UncachedDecoder>(device, whole.first, whole.second, passes);
+  };
+  decoder_ = std::make_unique<session::CachedDecoder>(device, std::move(graph), roles_, passes, first);
+}
+
+void TextDecoder::prepare(const session::EncoderOutput& states, int rows) {
+  with_or_without_cache([&] { decoder_->prepare(states, rows); });
+}
+
+void TextDecoder::start(const session::EncoderOutput& states) {
+  with_or_without_cache([&] { decoder_->start(states); });
+}
+
+void TextDecoder::with_or_without_cache(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const ops::NeedsStaticShape& error) {
+    if (!uncached_) throw;
+    remarks_.push_back("the decoder runs without its key/value cache, which is slow: " + error.message());
+    uncached_();
+    uncached_ = nullptr;
+    action();
+  }
+}
+
+}  // namespace vulcap::loader

@@ -1,0 +1,49 @@
+// The decoder of a generating model: its graph or pair of graphs on a device, with a key/value cache in place
+// where the graphs allow one.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "loader/model_dir.h"
+#include "loader/tasks/load_options.h"
+#include "runtime/session/decoder.h"
+
+namespace vulcap::loader {
+
+class TextDecoder {
+ public:
+  // Of the files, a merged decoder is taken before one with past, that before one without. Throws
+  // core::Error(kInvalidModel), the path in front, for inputs without a known role.
+  TextDecoder(session::Device& device, const DecoderFiles& files, const LoadOptions& options);
+
+  // As in session::Decoder. A graph that uses its cache in a way that cannot be done in place runs without
+  // cache from then on: slower, the same answers, and a remark says so.
+  void reserve(int64_t positions) { decoder_->reserve(positions); }
+  void prepare(const session::EncoderOutput& states, int rows);
+  void start(const session::EncoderOutput& states);
+  std::span<const float> step(const session::Tokens& tokens, int rows, int length,
+                              std::span<const int32_t> reorder) {
+    return decoder_->step(tokens, rows, length, reorder);
+  }
+  int64_t vocab() const { return decoder_->vocab(); }
+
+  const session::DecoderRoles& roles() const { return roles_; }
+  std::vector<const plan::Plan*> plans() const { return decoder_->plans(); }
+  const std::vector<std::string>& remarks() const { return remarks_; }
+  const std::vector<std::string>& description() const { return description_; }
+
+ private:
+  void with_or_without_cache(const std::function<void()>& action);
+
+  session::DecoderRoles roles_;
+  std::unique_ptr<session::Decoder> decoder_;
+  std::function<void()> uncached_;  // replaces decoder_ by one without cache; empty when it has none already
+  std::vector<std::string> remarks_;
+  std::vector<std::string> description_;
+};
+
+}  // namespace vulcap::loader

@@ -1,0 +1,57 @@
+// Tasks image-to-text and image-text-to-text: {"image", "prompt"?} -> sequences, texts, sequences_scores.
+#include <limits>
+
+#include "loader/image/decode.h"
+#include "loader/verify/pipeline.h"
+
+namespace vulcap::loader {
+namespace {
+
+void compare_captions(const CaptionResult& result, const nlohmann::json& expected, double atol,
+                      VerifyRow& row) {
+  const auto& sequences = expected.at("sequences");
+  const nlohmann::json texts = expected.value("texts", nlohmann::json::array());
+  const nlohmann::json scores = expected.value("sequences_scores", nlohmann::json::array());
+  if (sequences.size() != result.captions.size()) {
+    row.note = "got " + std::to_string(result.captions.size()) + " captions, expected " +
+               std::to_string(sequences.size());
+    return;
+  }
+  for (size_t i = 0; i < result.captions.size(); ++i) {
+    const Caption& caption = result.captions[i];
+    if (nlohmann::json(caption.ids) != sequences[i])
+      row.note = "ids " + nlohmann::json(caption.ids).dump() + ", expected " + sequences[i].dump();
+    if (i < texts.size() && caption.text != texts[i].get<std::string>() && row.note.empty())
+      row.note = "text '" + caption.text + "', expected " + texts[i].dump();
+    if (i >= scores.size()) continue;
+    const double score = caption.score.value_or(std::numeric_limits<float>::quiet_NaN());
+    compare_number(score, scores[i].get<double>(), atol, "the score", row);
+  }
+}
+
+void verify_caption(const PipelineRun& run, Captioner& captioner, const nlohmann::json& item, size_t index) {
+  verify_case(run, case_name(item, index), [&](VerifyRow& row) {
+    const nlohmann::json& input = item.at("input");
+    row.output = input.at("image").get<std::string>();
+    std::vector<std::string> warnings;
+    const auto flags = flags_of(item.value("params", nlohmann::json::object()));
+    const auto config = captioner.generation_config(flags, warnings);
+    const image::Image image = image::decode_file(find_input(run.dir, "images", row.output));
+    const auto result = captioner.caption(image, {input.value("prompt", ""), ""}, config);
+    compare_captions(result, item.at("expected"), item.value("atol", 1e-3), row);
+  });
+}
+
+}  // namespace
+
+int verify_captions(const PipelineRun& run) {
+  std::unique_ptr<Captioner> captioner;
+  const bool loaded =
+      load_for_pipeline(run, [&] { captioner = load_captioner(run.dir, run.device, run.options.load); });
+  if (!loaded) return 1;
+  const nlohmann::json& cases = run.pipeline.at("cases");
+  for (size_t i = 0; i < cases.size(); ++i) verify_caption(run, *captioner, cases[i], i);
+  return int(cases.size());
+}
+
+}  // namespace vulcap::loader

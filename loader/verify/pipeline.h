@@ -1,0 +1,46 @@
+// End-to-end cases of expected/pipeline.json: {"task": ..., "cases": [{"name", "input", "params", "expected",
+// "atol"}, ...]}. One function a task, found by the task's name. Internal to loader/verify.
+#pragma once
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "loader/verify/verify.h"
+
+namespace vulcap::loader {
+
+struct PipelineRun {
+  std::filesystem::path dir;
+  nlohmann::json pipeline;  // the whole file
+  session::Device& device;
+  VerifyOptions options;
+  OnRow on_row;
+};
+
+// Returns how many rows were made. Errors of one case are failed rows.
+int verify_pipeline(const std::filesystem::path& dir, session::Device& device, const VerifyOptions& options,
+                    const OnRow& on_row);
+
+// --- what the tasks share ---
+// Loads by calling `load`; its core::Error becomes a failed row "pipeline" and false.
+bool load_for_pipeline(const PipelineRun& run, const std::function<void()>& load);
+// Calls `check` for a row "pipeline/<name>" and reports it; a core::Error becomes the row's note. A row
+// without a note passes.
+void verify_case(const PipelineRun& run, const std::string& name,
+                 const std::function<void(VerifyRow& row)>& check);
+// A case's name, or its number where it has none.
+std::string case_name(const nlohmann::json& item, size_t index);
+// generate() arguments of transformers as command-line flags.
+GenerationFlags flags_of(const nlohmann::json& params);
+// In expected/<kind> of the folder, else in ../<kind>: the images or audio that several folders share.
+std::filesystem::path find_input(const std::filesystem::path& dir, const std::string& kind,
+                                 const std::string& name);
+// Takes one number into the row: max_abs, max_rel, and a note when they differ by more than `atol` or one
+// alone is no number.
+void compare_number(double got, double want, double atol, const std::string& what, VerifyRow& row);
+
+// One a task; each returns how many rows it made.
+int verify_captions(const PipelineRun& run);
+
+}  // namespace vulcap::loader
