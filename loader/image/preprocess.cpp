@@ -5,16 +5,12 @@
 #include <limits>
 #include <string>
 
+#include "loader/image/patches.h"
 #include "loader/image/value_table.h"
 #include "runtime/core/error.h"
 
 namespace vulcap::image {
 namespace {
-
-struct Size {
-  int width;
-  int height;
-};
 
 int to_dimension(std::int64_t value, const Image& image) {
   if (value > 0 && value <= std::numeric_limits<int>::max()) return static_cast<int>(value);
@@ -27,6 +23,7 @@ int to_dimension(std::int64_t value, const Image& image) {
 Size resized_size(const Image& image, const PreprocessConfig& config) {
   if (config.resize_rule == ResizeRule::kNone) return {image.width, image.height};
   if (config.resize_rule == ResizeRule::kFixed) return {config.target_width, config.target_height};
+  if (config.resize_rule == ResizeRule::kPixelRange) return smart_resize(image.width, image.height, config);
   const std::int64_t short_side = std::min(image.width, image.height);
   const std::int64_t long_side = std::max(image.width, image.height);
   const double scaled =

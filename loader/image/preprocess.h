@@ -6,7 +6,8 @@
 //
 // Processors: ViT, DeiT, Beit, CLIP, Bit, Blip, Siglip, ConvNext, MobileNetV1, MobileNetV2, Pvt, each as
 // "<name>ImageProcessor", "<name>FeatureExtractor" or "<name>ImageProcessorFast"; the fast (torchvision) ones
-// are computed as the slow one, with a warning. GIT, BLIP-2, Florence-2, ResNet and others name one of these.
+// are computed as the slow one, with a warning; Qwen2VL, whose pixel values patches.h cuts up. GIT, BLIP-2,
+// Florence-2, ResNet and others name one of these.
 //
 // One deliberate difference: transformers takes an image 1 or 3 pixels high for one with channels first and
 // fails or transposes; here it is an image like any other.
@@ -28,6 +29,7 @@ enum class ResizeRule {
   kNone,          // not resized
   kFixed,         // to target_height x target_width
   kShortestEdge,  // the shorter side to shortest_edge, the longer to int(shortest_edge * long / short)
+  kPixelRange,    // both sides multiples of patch_size * merge_size, see smart_resize in patches.h
 };
 
 // A checked configuration with every default filled in.
@@ -37,6 +39,11 @@ struct PreprocessConfig {
   int target_height = 0;
   int target_width = 0;
   int shortest_edge = 0;
+  std::int64_t min_pixels = 0;  // kPixelRange
+  std::int64_t max_pixels = 0;
+  int patch_size = 0;  // 0: the processor does not cut patches
+  int temporal_patch_size = 0;
+  int merge_size = 0;
   Filter resample = Filter::kBilinear;
   bool do_center_crop = false;
   int crop_height = 0;

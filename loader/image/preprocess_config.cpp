@@ -15,6 +15,7 @@ namespace {
 using nlohmann::json;
 
 constexpr int kMaxSide = 32768;
+constexpr int kMaxPatch = 1024;
 // From this size on ConvNext resizes to a square instead of cropping.
 constexpr int kConvNextSquareFrom = 384;
 
@@ -28,6 +29,7 @@ enum class SizeStyle {
   kSquare,        // height and width; a single number is a square
   kShortestEdge,  // shortest edge, or height and width; a single number is the shortest edge
   kConvNext,      // shortest edge only, with crop_pct
+  kPixelRange,    // shortest_edge and longest_edge are numbers of pixels; min_pixels and max_pixels override
 };
 
 // Defaults of a slow processor class.
@@ -53,7 +55,14 @@ constexpr Processor kProcessors[] = {
     {"MobileNetV1", SizeStyle::kShortestEdge, 256, 224, Filter::kBilinear, kHalf3, kHalf3},
     {"MobileNetV2", SizeStyle::kShortestEdge, 256, 224, Filter::kBilinear, kHalf3, kHalf3},
     {"Pvt", SizeStyle::kSquare, 224, 0, Filter::kBilinear, kImagenetMean, kImagenetStd},
+    {"Qwen2VL", SizeStyle::kPixelRange, 0, 0, Filter::kBicubic, kClipMean, kClipStd},
 };
+
+// Of Qwen2VLImageProcessor.
+constexpr std::int64_t kQwenMinPixels = 56 * 56;
+constexpr std::int64_t kQwenMaxPixels = 28 * 28 * 1280;
+constexpr std::string_view kPatchFields[] = {"min_pixels", "max_pixels", "patch_size", "temporal_patch_size",
+                                             "merge_size"};
 
 // Fields that never change pixel_values of a decoded image.
 constexpr std::string_view kNeutralFields[] = {"image_processor_type",
@@ -231,6 +240,7 @@ class ConfigReader {
   }
 
   void read_resize() {
+    if (processor_->style == SizeStyle::kPixelRange) return read_pixel_range();
     SizeField size;
     size.single = processor_->size;
     if (find_set("size")) size = read_size_field("size");
@@ -247,6 +257,54 @@ class ConfigReader {
       set_by_edge(size.shortest_edge ? *size.shortest_edge : *size.single);
     } else {
       fail_size("size", config_["size"]);
+    }
+  }
+
+  std::int64_t read_count(const json& value, const std::string& key) const {
+    if (value.is_number_integer() && value >= 1 && value <= kMaxPixels) return value.get<std::int64_t>();
+    fail("\"" + key + "\" must be a whole number from 1 to " + std::to_string(kMaxPixels) + ", not " +
+         show(value));
+  }
+
+  template <typename T>
+  void read_count_field(const char* key, T& out) const {
+    if (const json* value = find_set(key)) out = static_cast<T>(read_count(*value, key));
+  }
+
+  // transformers forces the fast class for Qwen2-VL, which honours "size".
+  void read_pixel_range() {
+    result_.min_pixels = kQwenMinPixels;
+    result_.max_pixels = kQwenMaxPixels;
+    if (const json* size = find_set("size")) {
+      if (!size->is_object() || !size->contains("shortest_edge") || !size->contains("longest_edge")) {
+        fail("\"size\" of " + show(*size) + " cannot be used by " + result_.processor +
+             "; use {\"shortest_edge\": pixels, \"longest_edge\": pixels}");
+      }
+      result_.min_pixels = read_count((*size)["shortest_edge"], "size.shortest_edge");
+      result_.max_pixels = read_count((*size)["longest_edge"], "size.longest_edge");
+    }
+    read_count_field("min_pixels", result_.min_pixels);
+    read_count_field("max_pixels", result_.max_pixels);
+    result_.patch_size = 14;
+    result_.temporal_patch_size = result_.merge_size = 2;
+    read_patch_sizes();
+    result_.resample = processor_->resample;
+    if (!read_bool("do_resize", true)) return;
+    read_resample();
+    result_.resize_rule = ResizeRule::kPixelRange;
+    if (result_.min_pixels > result_.max_pixels) {
+      fail("\"min_pixels\" of " + std::to_string(result_.min_pixels) + " is above \"max_pixels\" of " +
+           std::to_string(result_.max_pixels));
+    }
+  }
+
+  void read_patch_sizes() {
+    for (const auto& [key, size] : {std::pair("patch_size", &result_.patch_size),
+                                    std::pair("temporal_patch_size", &result_.temporal_patch_size),
+                                    std::pair("merge_size", &result_.merge_size)}) {
+      if (const json* value = find_set(key)) *size = read_side(*value, key);
+      if (*size > kMaxPatch)
+        fail("\"" + std::string(key) + "\" of " + std::to_string(*size) + " is too large");
     }
   }
 
@@ -321,6 +379,7 @@ class ConfigReader {
 
   bool is_known(const std::string& key) const {
     if (contains(kNeutralFields, key) || contains(kReadFields, key)) return true;
+    if (processor_->style == SizeStyle::kPixelRange && contains(kPatchFields, key)) return true;
     if (key == "crop_pct") return processor_->style == SizeStyle::kConvNext;
     return key == "use_square_size" && processor_->stem == "CLIP";
   }
