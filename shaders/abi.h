@@ -176,7 +176,7 @@ struct ReduceParams {
 
 // Scaled dot-product attention:
 //   o[b,h,i,:] = softmax_j(cap(scale * q[b,h,i,:] . k[b',h',j,:]) + mask[b,h,i,j]) v[b',h',j,:]
-// h' = h * kv_heads / heads, b' = rows[b * batch_step + j] when kAttentionRows (beam search), else b / batch_step.
+// h' = h * kv_heads / heads, b' = rows[b * batch_step + j] when kAttentionRows (beam search; negative entries at a row's front hide their keys), else b / batch_step.
 // cap(x) = softcap * tanh(x / softcap) unless softcap is 0. kAttentionLengths: j < lengths[b].
 // kAttentionCausal: j <= i + n - new_keys, n = kv_len or, with kAttentionCausalLengths, the lengths[b] that is used;
 // window > 0: also j > i + n - new_keys - window.

@@ -24,7 +24,7 @@ READONLY(0, STORE, q);
 READONLY(1, STORE, k);
 READONLY(2, STORE, v);
 READONLY(3, STORE, mask);
-READONLY(4, uint, rows);
+READONLY(4, int, rows);
 BUFFER(5, STORE, o);
 READONLY(6, int, lengths);
 READONLY(7, uint, state);
@@ -90,8 +90,9 @@ void main() {
 
   for (uint begin = first_key; begin < kv_len; begin += kLanes) {
     uint key = min(begin + lane, kv_len - 1);
-    uint key_batch =
-        (kFlags & kAttentionRows) != 0 ? rows.data[batch * p.batch_step + key] : batch / p.batch_step;
+    int key_row =
+        (kFlags & kAttentionRows) != 0 ? rows.data[batch * p.batch_step + key] : int(batch / p.batch_step);
+    uint key_batch = uint(max(key_row, 0));
     uint k_at = p.k_offset + key_batch * p.k_b + kv_head * p.k_h + key * p.k_s;
     float score[kRows];
     [[unroll]] for (uint r = 0; r < kRows; ++r) score[r] = 0.0;
@@ -112,7 +113,7 @@ void main() {
       if ((kFlags & kAttentionMask) != 0) {
         s += float(mask.data[batch * p.mask_b + head * p.mask_h + query[r] * p.mask_q + key]);
       }
-      bool seen = begin + lane < kv_len;
+      bool seen = begin + lane < kv_len && key_row >= 0;
       if ((kFlags & kAttentionCausal) != 0) {
         int ahead = int(query[r]) + last - int(key);
         seen = seen && ahead >= 0 && (p.window == 0 || ahead < int(p.window));

@@ -47,6 +47,8 @@ struct Prompts {
 struct Hooks {
   // Every new token of an unfinished sequence, the end token included. Not called in beam search.
   std::function<void(int row, int64_t id)> on_token;
+  // Before on_token: the processed scores that the token was chosen by, one a token of the vocabulary.
+  std::function<void(int row, int64_t id, std::span<const float> scores)> on_scores;
   // Further reason to end a sequence, asked after each token with the whole sequence; needed for
   // stop_strings.
   std::function<bool(std::span<const int64_t> ids)> stop_when;

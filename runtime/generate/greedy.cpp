@@ -62,6 +62,8 @@ int64_t TokenSearch::choose(int64_t row) {
     scores = scores_;
   }
   const std::size_t token = search_.config.do_sample ? draw(scores, state.rng, scratch_) : argmax(scores);
+  if (search_.hooks.on_scores && !state.finished)
+    search_.hooks.on_scores(static_cast<int>(row), static_cast<int64_t>(token), scores);
   if (search_.config.output_scores && !state.finished) {
     std::copy(scores.begin(), scores.end(), scratch_.begin());
     log_softmax(scratch_);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "runtime/core/error.h"
+#include "runtime/ops/attention.h"
 #include "runtime/ops/op_registry.h"
 #include "runtime/passes/beam_rows.h"
 #include "runtime/passes/hoist.h"
@@ -34,8 +35,34 @@ int64_t largest_past(const std::vector<Dim>& guards) {
   return largest;
 }
 
+// Padding is hidden where attention over the cache reads the table of rows; what else reads the cache, or a
+// mask that follows from position ids, would see it.
+void check_hides_padding(const graph::Graph& step, const std::string& positions) {
+  const auto refuse = [](const std::string& why) {
+    throw ops::NeedsStaticShape(ErrorCode::kInvalidModel, "prompts cannot be padded: " + why);
+  };
+  std::vector<bool> positional(step.values.size());
+  const graph::ValueId ids = step.find_input(positions);
+  if (ids != graph::kNoValue) positional[ids] = true;
+  for (const graph::Node& node : step.nodes) {
+    const bool attends = node.is(ops::kAttention, "vulcap");
+    bool follows = false;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      const graph::ValueId input = node.inputs[i];
+      if (input == graph::kNoValue) continue;
+      follows = follows || positional[input];
+      if (attends && i == 3 && positional[input]) refuse("a mask follows from the position ids");
+      if (step.value(input).capacity > 0 && !attends && !node.is(ops::kKvAppend, "vulcap"))
+        refuse(node.op + " reads the cache");
+    }
+    for (const graph::ValueId output : node.outputs) {
+      if (output != graph::kNoValue) positional[output] = follows;
+    }
+  }
+}
+
 bool same_place(const std::optional<EncoderOutput>& a, const EncoderOutput& b) {
-  return a && a->buffer == b.buffer && a->shape == b.shape;
+  return a && a->buffer == b.buffer && a->shape == b.shape && a->mask.empty() == b.mask.empty();
 }
 
 }  // namespace
@@ -56,14 +83,21 @@ void CachedDecoder::reserve(int64_t positions) {
 void CachedDecoder::prepare(const EncoderOutput& states, int rows) {
   if (!same_place(states_, states)) plan_start(states);
   allocate_cache(rows);
-  step_program({rows, 1, rows > 1});
+  step_program({rows, 1, rows > 1, false});
 }
 
 void CachedDecoder::start(const EncoderOutput& states) {
   past_ = 0;
   last_rows_ = 0;
   rows_.clear();
-  if (!same_place(states_, states)) plan_start(states);
+  padding_.clear();
+  if (!same_place(states_, states)) {
+    plan_start(states);
+  } else if (states_->mask != states.mask) {
+    states_->mask = states.mask;
+    for (const auto& prelude : preludes_) graph_.fill_masks(*prelude, states.mask);
+    for (const auto& [shape, program] : programs_) graph_.fill_masks(*program, states.mask);
+  }
   for (const auto& prelude : preludes_) prelude->run();
 }
 
@@ -78,10 +112,10 @@ void CachedDecoder::plan_start(const EncoderOutput& states) {
     bound_[graph_.roles().states] = states.buffer;
     if (first_) bound_[first_->roles().states] = states.buffer;
   }
-  if (!graph_.roles().encoder_cache.empty()) add_encoder_cache(states.shape);
+  if (!graph_.roles().encoder_cache.empty()) add_encoder_cache(states);
   const int images = states.shape.empty() ? 1 : int(std::max<int64_t>(1, states.shape[0]));
-  const StepShape shape{images, 1, false};
-  passes::Hoisted parts = passes::hoist(specialise_step(shape, states.shape), graph_.invariant_inputs());
+  const StepShape shape{images, 1, false, false};
+  passes::Hoisted parts = passes::hoist(specialise_step(shape, states), graph_.invariant_inputs());
   for (size_t i = 0; i < layouts_.size(); ++i) {
     const graph::ValueId past = parts.rest.find_input(graph_.roles().cache[i].first);
     if (past != graph::kNoValue) layouts_[i].dtype = parts.rest.value(past).dtype;
@@ -89,7 +123,7 @@ void CachedDecoder::plan_start(const EncoderOutput& states) {
   if (!parts.prelude.nodes.empty()) {
     std::vector<std::pair<std::string, std::string>> shared;
     for (const std::string& name : parts.shared) shared.emplace_back(name, name);
-    add_prelude(std::move(parts.prelude), shared);
+    add_prelude(std::move(parts.prelude), shared, states);
   }
   max_past_ = largest_past(parts.rest.guards);
   first_plan_ = {shape, plan::make_plan(std::move(parts.rest), device_.backend(), capacity_ - 1)};
@@ -99,21 +133,22 @@ void CachedDecoder::plan_start(const EncoderOutput& states) {
 }
 
 // Keys and values of cross-attention as the first call gives them.
-void CachedDecoder::add_encoder_cache(const core::Shape& states) {
-  if (states.empty())
+void CachedDecoder::add_encoder_cache(const EncoderOutput& states) {
+  if (states.shape.empty())
     invalid("the decoder takes the encoder's keys and values but no encoder output was given");
   const auto& handed_over = graph_.roles().encoder_cache;
   std::vector<std::string> outputs;
   for (const auto& [past, present] : handed_over) outputs.push_back(present);
-  add_prelude((first_ ? *first_ : graph_).first_call(states, outputs), handed_over);
+  add_prelude((first_ ? *first_ : graph_).first_call(states.shape, outputs), handed_over, states);
 }
 
 // `handed_over`: input of later programs, output of this one.
 void CachedDecoder::add_prelude(graph::Graph prelude,
-                                const std::vector<std::pair<std::string, std::string>>& handed_over) {
+                                const std::vector<std::pair<std::string, std::string>>& handed_over,
+                                const EncoderOutput& states) {
   preludes_.push_back(
       std::make_unique<Program>(device_, plan::make_plan(std::move(prelude), device_.backend()), bound_));
-  graph_.fill_masks(*preludes_.back());
+  graph_.fill_masks(*preludes_.back(), states.mask);
   for (const auto& [name, output] : handed_over) bound_[name] = preludes_.back()->buffer(output);
 }
 
@@ -124,11 +159,28 @@ std::vector<const plan::Plan*> CachedDecoder::plans() const {
   return result;
 }
 
-graph::Graph CachedDecoder::specialise_step(const StepShape& shape, const core::Shape& states) const {
-  graph::Graph step =
-      graph_.specialise({shape.rows, shape.length, Dim::symbol(ops::kPastSymbol), capacity_, states}, true);
+graph::Graph CachedDecoder::specialise_step(const StepShape& shape, const EncoderOutput& states) const {
+  const CallSizes sizes{shape.rows,  shape.length, Dim::symbol(ops::kPastSymbol),
+                        capacity_,   states.shape, !states.mask.empty(),
+                        shape.padded};
+  graph::Graph step = graph_.specialise(sizes, true);
   if (shape.table) passes::add_beam_rows(step, shape.rows, capacity_);
+  if (shape.padded) check_hides_padding(step, graph_.roles().positions);
   return step;
+}
+
+bool CachedDecoder::takes_padding() {
+  if (!takes_padding_) {
+    takes_padding_ = false;
+    try {
+      if (!graph_.roles().positions.empty()) {
+        specialise_step({2, 1, true, true}, *states_);
+        takes_padding_ = true;
+      }
+    } catch (const ops::NeedsStaticShape&) {
+    }
+  }
+  return *takes_padding_;
 }
 
 // More rows than before move the cache to larger buffers; what it holds goes along.
@@ -153,7 +205,7 @@ void CachedDecoder::allocate_cache(int rows) {
 
 plan::Plan CachedDecoder::plan_step(const StepShape& shape) {
   if (first_plan_ && first_plan_->first == shape) return std::exchange(first_plan_, std::nullopt)->second;
-  passes::Hoisted parts = passes::hoist(specialise_step(shape, states_->shape), graph_.invariant_inputs());
+  passes::Hoisted parts = passes::hoist(specialise_step(shape, *states_), graph_.invariant_inputs());
   for (const std::string& name : parts.shared) {
     if (bound_.count(name) == 0) {
       invalid("the value '" + name + "' depends on the encoder alone only for some shapes");
@@ -166,7 +218,7 @@ Program& CachedDecoder::step_program(const StepShape& shape) {
   auto& program = programs_[shape];
   if (!program) {
     program = std::make_unique<Program>(device_, plan_step(shape), bound_);
-    graph_.fill_masks(*program);
+    graph_.fill_masks(*program, states_->mask);
   }
   return *program;
 }
@@ -184,9 +236,16 @@ void CachedDecoder::reorder_rows(int rows, std::span<const int32_t> reorder) {
     for (int64_t p = 0; p < capacity_; ++p) {
       const bool cached = p < past_;
       const int32_t held = before.empty() ? from : before[size_t((cached ? from : 0) * capacity_ + p)];
-      rows_[size_t(row * capacity_ + p)] = cached ? held : row;
+      const bool hidden = !padding_.empty() && p < padding_[size_t(row)];
+      rows_[size_t(row * capacity_ + p)] = cached ? held : hidden ? -1 : row;
     }
   }
+}
+
+void CachedDecoder::reorder_padding(int rows, std::span<const int32_t> reorder) {
+  if (padding_.empty() || reorder.empty()) return;
+  const std::vector<int32_t> before = std::exchange(padding_, std::vector<int32_t>(size_t(rows)));
+  for (size_t row = 0; row < padding_.size(); ++row) padding_[row] = before.at(size_t(reorder[row]));
 }
 
 void CachedDecoder::write_past() {
@@ -215,8 +274,12 @@ std::span<const float> CachedDecoder::step(const Tokens& tokens, int rows, int l
   check_room(rows, length);
   allocate_cache(rows);
   const bool table = rows > 1;
-  Program& program = step_program({rows, length, table});
+  if (past_ == 0 &&
+      std::any_of(tokens.padding.begin(), tokens.padding.end(), [](int32_t p) { return p > 0; }))
+    padding_.assign(tokens.padding.begin(), tokens.padding.end());
+  Program& program = step_program({rows, length, table, !padding_.empty()});
   current_ = &program;
+  reorder_padding(rows, reorder);
   if (table) {
     reorder_rows(rows, reorder);
     program.write(std::string(passes::kBeamRows), std::as_bytes(std::span(rows_)));
@@ -224,7 +287,7 @@ std::span<const float> CachedDecoder::step(const Tokens& tokens, int rows, int l
   last_rows_ = rows;
   const DecoderRoles& roles = graph_.roles();
   program.write(roles.ids.empty() ? roles.embeds : roles.ids, tokens.bytes());
-  write_positions(program, roles.positions, rows, length, past_);
+  write_positions(program, roles.positions, rows, length, past_, padding_);
   write_past();
   program.run();
   past_ += length;

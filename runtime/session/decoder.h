@@ -22,6 +22,8 @@ struct EncoderOutput {
   std::shared_ptr<plan::Buffer> buffer;  // untouched until the next start
   core::DType dtype = core::DType::kUndefined;
   core::Shape shape;  // [images, positions, width]
+  // [images, positions]: 1 where a position counts, 0 where it is padding; empty: all count.
+  std::vector<int64_t> mask = {};
 };
 
 // The tokens of one call, row-major: ids i64[rows, length] for a decoder with roles.ids, else their
@@ -33,6 +35,9 @@ struct Tokens {
 
   std::span<const int64_t> ids;
   std::span<const std::byte> embeds;
+  // In the first call: how many positions at the front of each row are padding; empty: none are. Only for a
+  // decoder that takes_padding().
+  std::span<const int32_t> padding = {};
 
   std::span<const std::byte> bytes() const { return embeds.empty() ? std::as_bytes(ids) : embeds; }
 };
@@ -49,6 +54,9 @@ class Decoder {
   // Starts captions of new images: computes everything that depends on the encoder's output alone. Several
   // images: as many as there will be rows.
   virtual void start(const EncoderOutput& states) = 0;
+  // Whether prompts may be padded, to be asked after start(). Padding is hidden from attention, and position
+  // ids count from the first token of the row.
+  virtual bool takes_padding() { return false; }
   // The first call after start() holds the prompts. reorder: empty, or for each row the row of the previous
   // call whose cache it continues. Returns rows * vocab() logits of the last position, valid until the next
   // call.
@@ -74,6 +82,8 @@ class CachedDecoder : public Decoder {
   // Throws Error(kRuntime) when the reserved positions would be exceeded.
   std::span<const float> step(const Tokens& tokens, int rows, int length,
                               std::span<const int32_t> reorder) override;
+  // Where positions are told by an input and all attention over the cache is fused.
+  bool takes_padding() override;
   int64_t vocab() const override { return graph_.vocab(); }
   std::vector<const plan::Plan*> plans() const override;
 
@@ -81,19 +91,22 @@ class CachedDecoder : public Decoder {
   struct StepShape {
     int rows;
     int length;
-    bool table;  // attention finds cached positions through rows_
+    bool table;   // attention finds cached positions through rows_
+    bool padded;  // rows begin with padding_
     auto operator<=>(const StepShape&) const = default;
   };
 
   void plan_start(const EncoderOutput& states);
-  void add_encoder_cache(const core::Shape& states);
-  void add_prelude(graph::Graph prelude, const std::vector<std::pair<std::string, std::string>>& handed_over);
+  void add_encoder_cache(const EncoderOutput& states);
+  void add_prelude(graph::Graph prelude, const std::vector<std::pair<std::string, std::string>>& handed_over,
+                   const EncoderOutput& states);
   plan::Plan plan_step(const StepShape& shape);
   Program& step_program(const StepShape& shape);
-  graph::Graph specialise_step(const StepShape& shape, const core::Shape& states) const;
+  graph::Graph specialise_step(const StepShape& shape, const EncoderOutput& states) const;
   void allocate_cache(int rows);
   void check_room(int rows, int length) const;
   void reorder_rows(int rows, std::span<const int32_t> reorder);
+  void reorder_padding(int rows, std::span<const int32_t> reorder);
   void write_past();
 
   Device& device_;
@@ -114,7 +127,10 @@ class CachedDecoder : public Decoder {
   int64_t past_ = 0;
   int64_t max_past_ = INT64_MAX;  // as far as the graph's tables of positions reach
   int last_rows_ = 0;
-  std::vector<int32_t> rows_;  // [rows, capacity]: which cache row holds position p of a row; empty: its own
+  // [rows, capacity]: which cache row holds position p of a row, -1 where that is padding; empty: its own.
+  std::vector<int32_t> rows_;
+  std::vector<int32_t> padding_;  // of each row, at its front; empty: none
+  std::optional<bool> takes_padding_;
   std::vector<float> logits_;
 };
 

@@ -54,15 +54,17 @@ graph::Fact counting_from(const Dim& past) {
   return fact;
 }
 
-// `count` elements that are 1 in whatever dtype a mask has.
-std::vector<std::byte> ones(DType dtype, uint64_t bytes) {
+// A mask in whatever dtype it has: `pattern` of zeros and ones over and over; empty: ones.
+std::vector<std::byte> mask_bytes(DType dtype, uint64_t bytes, std::span<const int64_t> pattern) {
   const size_t width = core::dtype_bytes(dtype, 1);
   uint64_t one = 1;
   if (dtype == DType::kF32) one = 0x3f800000;
   if (dtype == DType::kF16) one = core::float_to_half(1.0f);
   std::vector<std::byte> result(bytes);
-  for (size_t at = 0; at + width <= bytes; at += width)
-    std::copy_n(reinterpret_cast<const std::byte*>(&one), width, result.data() + at);
+  for (size_t i = 0; (i + 1) * width <= bytes; ++i) {
+    if (pattern.empty() || pattern[i % pattern.size()] != 0)
+      std::copy_n(reinterpret_cast<const std::byte*>(&one), width, result.data() + i * width);
+  }
   return result;
 }
 
@@ -107,9 +109,11 @@ passes::InputSpec DecoderGraph::spec(const graph::Value& input, const CallSizes&
     return {{rows, length, input.shape->back()}, {}, 0, {}};
   }
   if (name == roles_.states) return {SymShape(sizes.states.begin(), sizes.states.end()), {}, 0, {}};
-  if (name == roles_.states_mask) return {{images(0), images(1)}, {}, 0, all_ones()};
+  if (name == roles_.states_mask)
+    return {{images(0), images(1)}, {}, 0, sizes.states_masked ? graph::Fact{} : all_ones()};
   if (name == roles_.mask) return {{rows, sizes.past + length}, {}, 0, all_ones()};
-  if (name == roles_.positions) return {{rows, length}, {}, 0, counting_from(sizes.past)};
+  if (name == roles_.positions)
+    return {{rows, length}, {}, 0, sizes.padded ? graph::Fact{} : counting_from(sizes.past)};
   if (name == roles_.use_cache)
     return {{Dim(1)}, core::Tensor::from<uint8_t>(DType::kBool, {1}, {uint8_t(use_cache)}), 0, {}};
   if (const CacheLayout* cached = layout_of(roles_.cache, layouts_, name))
@@ -147,6 +151,7 @@ graph::Graph DecoderGraph::first_call(const core::Shape& states,
   CallSizes sizes;
   sizes.states = states;
   sizes.rows = int(states.at(0));
+  sizes.states_masked = true;
   graph::Graph call = bind_sizes(sizes, false);
   std::erase_if(call.outputs, [&](graph::ValueId out) {
     return std::find(outputs.begin(), outputs.end(), call.value(out).name) == outputs.end();
@@ -163,11 +168,13 @@ std::vector<std::string> DecoderGraph::invariant_inputs() const {
   return names;
 }
 
-void DecoderGraph::fill_masks(Program& program) const {
-  for (const std::string& name : {roles_.mask, roles_.states_mask}) {
+void DecoderGraph::fill_masks(Program& program, std::span<const int64_t> states_mask) const {
+  const auto fill = [&](const std::string& name, std::span<const int64_t> pattern) {
     const plan::External* slot = name.empty() ? nullptr : find_external(program, name);
-    if (slot != nullptr) program.write(name, ones(slot->dtype, slot->bytes));
-  }
+    if (slot != nullptr) program.write(name, mask_bytes(slot->dtype, slot->bytes, pattern));
+  };
+  fill(roles_.mask, {});
+  fill(roles_.states_mask, states_mask);
 }
 
 void read_last_logits(const Program& program, const std::string& name, int rows, int64_t vocab,
@@ -193,13 +200,15 @@ void read_last_logits(const Program& program, const std::string& name, int rows,
   }
 }
 
-void write_positions(Program& program, const std::string& name, int rows, int length, int64_t past) {
+void write_positions(Program& program, const std::string& name, int rows, int length, int64_t past,
+                     std::span<const int32_t> padding) {
   const plan::External* slot = name.empty() ? nullptr : find_external(program, name);
   if (slot == nullptr) return;
   const auto write = [&](auto zero) {
     std::vector<decltype(zero)> ids;
     for (int row = 0; row < rows; ++row) {
-      for (int i = 0; i < length; ++i) ids.push_back(decltype(zero)(past + i));
+      const int64_t first = past - (padding.empty() ? 0 : padding[size_t(row)]);
+      for (int i = 0; i < length; ++i) ids.push_back(decltype(zero)(std::max<int64_t>(0, first + i)));
     }
     program.write(name, std::as_bytes(std::span(ids)));
   };

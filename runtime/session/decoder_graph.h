@@ -15,7 +15,7 @@
 namespace vulcap::session {
 
 // Roles of a decoder graph's inputs and outputs, found from their names and shapes by the loader. "" where
-// the graph has no such input. Every token attends to all positions before it: masks are all ones.
+// the graph has no such input. Every token attends to all positions before it but padding.
 struct DecoderRoles {
   std::string ids;          // i64[rows, length], or
   std::string embeds;       // f[rows, length, width]: the caller embeds the tokens
@@ -37,7 +37,9 @@ struct CallSizes {
   int length = 1;
   core::Dim past = core::Dim(0);
   int64_t capacity = 0;
-  core::Shape states;  // of the encoder's output; empty without cross-attention
+  core::Shape states;          // of the encoder's output; empty without cross-attention
+  bool states_masked = false;  // encoder_attention_mask is given, not promised to be ones
+  bool padded = false;         // position_ids are given, not promised to count from `past`
 };
 
 // What one cached value looks like.
@@ -63,8 +65,9 @@ class DecoderGraph {
   graph::Graph first_call(const core::Shape& states, const std::vector<std::string>& outputs) const;
   // Inputs that stay the same from the start of a caption to its end.
   std::vector<std::string> invariant_inputs() const;
-  // Ones for the masks that `program` takes; nothing for other inputs.
-  void fill_masks(Program& program) const;
+  // Writes the masks that `program` takes: ones, and `states_mask`, see EncoderOutput::mask, repeated for all
+  // rows.
+  void fill_masks(Program& program, std::span<const int64_t> states_mask) const;
 
  private:
   graph::Graph bind_sizes(const CallSizes& sizes, bool use_cache) const;
@@ -85,8 +88,9 @@ int64_t declared_vocab(const graph::Graph& graph, const std::string& logits);
 void read_last_logits(const Program& program, const std::string& name, int rows, int64_t vocab,
                       std::vector<float>& logits);
 
-// Position ids past, past + 1, ... for every row, in the dtype of the program's input; nothing when it has
-// no such input.
-void write_positions(Program& program, const std::string& name, int rows, int length, int64_t past);
+// Position ids past, past + 1, ... for every row, less its `padding` (empty: none) but not below 0, in the
+// dtype of the program's input; nothing when it has no such input.
+void write_positions(Program& program, const std::string& name, int rows, int length, int64_t past,
+                     std::span<const int32_t> padding = {});
 
 }  // namespace vulcap::session

@@ -27,7 +27,12 @@ void UncachedDecoder::prepare(const EncoderOutput& states, int rows) {
 }
 
 void UncachedDecoder::start(const EncoderOutput& states) {
-  rebind_ = rebind_ || states.buffer != states_.buffer || states.shape != states_.shape;
+  rebind_ = rebind_ || states.buffer != states_.buffer || states.shape != states_.shape ||
+            states.mask.empty() != states_.mask.empty();
+  if (!rebind_ && states.mask != states_.mask) {
+    for (const Prelude& prelude : preludes_) graph_.fill_masks(*prelude.program, states.mask);
+    for (const auto& [length, program] : programs_) graph_.fill_masks(*program, states.mask);
+  }
   states_ = states;
   sequences_.clear();
   length_ = 0;
@@ -62,7 +67,7 @@ Program& UncachedDecoder::program_for(int rows, int length) {
   if (programs_.size() >= kMaxPrograms) programs_.clear();
   auto& program = programs_[length];
   if (program) return *program;
-  CallSizes sizes{rows, length, core::Dim(0), 0, states_.shape};
+  CallSizes sizes{rows, length, core::Dim(0), 0, states_.shape, !states_.mask.empty()};
   if (!sizes.states.empty()) sizes.states[0] = rows;
   passes::Hoisted parts = passes::hoist(graph_.specialise(sizes, false), graph_.invariant_inputs());
   const auto shape_of = [&](const std::string& name) {
@@ -75,7 +80,7 @@ Program& UncachedDecoder::program_for(int rows, int length) {
   if (!known) {
     auto prelude = std::make_unique<Program>(
         device_, plan::make_plan(std::move(parts.prelude), device_.backend()), bound_);
-    graph_.fill_masks(*prelude);
+    graph_.fill_masks(*prelude, states_.mask);
     for (const std::string& name : parts.shared) {
       bound_[name] = prelude->buffer(name);
       shared_[name] = shape_of(name);
@@ -84,7 +89,7 @@ Program& UncachedDecoder::program_for(int rows, int length) {
   }
   program =
       std::make_unique<Program>(device_, plan::make_plan(std::move(parts.rest), device_.backend()), bound_);
-  graph_.fill_masks(*program);
+  graph_.fill_masks(*program, states_.mask);
   return *program;
 }
 

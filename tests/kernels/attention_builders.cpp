@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "runtime/ops/kernels/element.h"
 #include "tests/kernels/builder.h"
 
 namespace vulcap::testing {
@@ -73,8 +74,8 @@ void bind_mask(const abi::AttentionParams& p, uint32_t length, bool all, Builder
   }
 }
 
-// attention: batch heads kv_heads q kv dyn state d v scale causal mask=full|row allmasked rows group bhsd
-// spare offset softcap window new_keys lengths counted
+// attention: batch heads kv_heads q kv dyn state d v scale causal mask=full|row allmasked rows padded group
+// bhsd spare offset softcap window new_keys lengths counted
 void build_attention(Row& row, Builder& builder) {
   const auto position = uint32_t(row.integer("state", 0));
   AttentionSizes sizes;
@@ -90,7 +91,11 @@ void build_attention(Row& row, Builder& builder) {
     builder.bind(q);
   }
   if (p.flags & abi::kAttentionRows) {
-    builder.input(DType::kI32, size_t(p.batch) * length, 0, sizes.caches);
+    const uint32_t rows = builder.input(DType::kI32, size_t(p.batch) * length, 0, sizes.caches);
+    const auto padded =
+        uint32_t(row.integer("padded", 0));  // keys at the front that batch entry 1 does not see
+    for (uint32_t j = 0; j < padded; ++j)
+      ops::store_as<int32_t>(builder.test().inputs[rows].data(), length + j, -1);
   } else {
     builder.bind(q);
   }

@@ -190,6 +190,7 @@ constexpr const char* kRows[] = {
     "attention q={1;3} kv=1 dyn=1 state={0;1;30} causal spare=9 bhsd",
     "attention q=6 kv=6 dyn=1 state=5 causal spare=3",
     "attention q={1;5} kv=19 batch=4 rows spare=2 storage={f32;f16}",
+    "attention q={1;5;19} kv=19 batch=3 rows causal padded={1;7;19} softcap={0;5} storage={f32;f16}",
     "attention q={1;9} kv=19 batch=6 group=3 storage={f32;f16}",
     "attention q=17 kv=3 causal",
     "attention q={1;5} kv=0",

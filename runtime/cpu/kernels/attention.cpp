@@ -125,6 +125,10 @@ class Attention {
       end = std::min(end, last + 1);
       if (p_.window > 0) begin = std::max<int64_t>(0, last + 1 - int64_t(p_.window));
     }
+    if (p_.flags & abi::kAttentionRows) {
+      const int32_t* rows = args_.ptr<int32_t>(4) + b * p_.batch_step;
+      while (begin < end && rows[begin] < 0) ++begin;
+    }
     return {size_t(begin), size_t(std::max(begin, end))};
   }
 

@@ -46,6 +46,10 @@ Span visible(const KernelArgs& args, const abi::AttentionParams& p, const Row& r
     end = std::min(end, last + 1);
     if (p.window > 0) begin = std::max<int64_t>(0, last + 1 - int64_t(p.window));
   }
+  if (p.flags & abi::kAttentionRows) {
+    while (begin < end && load_as<int32_t>(args.buffers[4], row.b * p.batch_step + size_t(begin)) < 0)
+      ++begin;
+  }
   return {size_t(begin), size_t(std::max(begin, end))};
 }
 
