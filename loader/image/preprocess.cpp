@@ -5,6 +5,7 @@
 #include <limits>
 #include <string>
 
+#include "loader/image/frames.h"
 #include "loader/image/patches.h"
 #include "loader/image/value_table.h"
 #include "runtime/core/error.h"
@@ -56,12 +57,31 @@ void write_channel(const Image& image, int channel, const std::array<float, 256>
   }
 }
 
+PixelValues values_of_frames(const Image& image, const PreprocessConfig& config) {
+  const Frames frames = cut_frames(image, config);
+  PixelValues result;
+  result.height = result.width = config.frame;
+  result.frames = static_cast<int>(frames.images.size());
+  result.frame_rows = frames.rows;
+  result.frame_columns = frames.columns;
+  const ValueTable table = make_value_table(config);
+  const std::size_t plane = static_cast<std::size_t>(config.frame) * static_cast<std::size_t>(config.frame);
+  result.data.resize(plane * 3 * frames.images.size());
+  float* out = result.data.data();
+  for (const Image& frame : frames.images) {
+    for (int channel = 0; channel < 3; ++channel, out += plane)
+      write_channel(frame, channel, table[static_cast<std::size_t>(channel)], out, config.frame);
+  }
+  return result;
+}
+
 }  // namespace
 
 PixelValues preprocess(const Image& image, const PreprocessConfig& config) {
   if (image.width <= 0 || image.height <= 0) {
     throw core::Error(core::ErrorCode::kRuntime, "preprocess: the image is empty");
   }
+  if (config.resize_rule == ResizeRule::kFrames) return values_of_frames(image, config);
   const Size size = resized_size(image, config);
   PixelValues result;
   result.height = config.do_center_crop ? config.crop_height : size.height;

@@ -4,7 +4,8 @@
 // Steps, each on or off by the configuration: resize (Pillow, 8 bits), centre crop with zero padding, rescale
 // float(double(pixel) * rescale_factor), normalise (value - mean) / std in 32-bit floats.
 //
-// Processors: ViT, DeiT, Beit, CLIP, Bit, Blip, Siglip, ConvNext, MobileNetV1, MobileNetV2, Pvt, each as
+// Processors: ViT, DeiT, Beit, CLIP, Bit, Blip, Siglip, ConvNext, MobileNetV1, MobileNetV2, Pvt, and Idefics3
+// and SmolVLM, which make several frames of an image, each as
 // "<name>ImageProcessor", "<name>FeatureExtractor" or "<name>ImageProcessorFast"; the fast (torchvision) ones
 // are computed as the slow one, with a warning; Qwen2VL, whose pixel values patches.h cuts up. GIT, BLIP-2,
 // Florence-2, ResNet and others name one of these.
@@ -30,6 +31,7 @@ enum class ResizeRule {
   kFixed,         // to target_height x target_width
   kShortestEdge,  // the shorter side to shortest_edge, the longer to int(shortest_edge * long / short)
   kPixelRange,    // both sides multiples of patch_size * merge_size, see smart_resize in patches.h
+  kFrames,        // see frames.h
 };
 
 // A checked configuration with every default filled in.
@@ -44,6 +46,9 @@ struct PreprocessConfig {
   int patch_size = 0;  // 0: the processor does not cut patches
   int temporal_patch_size = 0;
   int merge_size = 0;
+  int longest_edge = 0;      // kFrames only, like the next two; 0: not resized first
+  int frame = 0;             // side of a frame
+  bool split_frames = true;  // tiles beside the whole image
   Filter resample = Filter::kBilinear;
   bool do_center_crop = false;
   int crop_height = 0;
@@ -57,12 +62,16 @@ struct PreprocessConfig {
   std::vector<std::string> warnings;
 };
 
-// f32[channels, height, width], row-major.
+// f32[frames, channels, height, width], row-major.
 struct PixelValues {
   std::vector<float> data;
   int channels = 3;
   int height = 0;
   int width = 0;
+  int frames = 1;
+  // Of the tiles among the frames (see frames.h); 0 where there are none.
+  int frame_rows = 0;
+  int frame_columns = 0;
 };
 
 // Reads the content of preprocessor_config.json. `default_type` counts where the file names no processor.

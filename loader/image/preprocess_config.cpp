@@ -18,6 +18,7 @@ constexpr int kMaxSide = 32768;
 constexpr int kMaxPatch = 1024;
 // From this size on ConvNext resizes to a square instead of cropping.
 constexpr int kConvNextSquareFrom = 384;
+constexpr int kIdefics3Frame = 364;
 
 constexpr std::array<double, 3> kHalf3 = {0.5, 0.5, 0.5};
 constexpr std::array<double, 3> kClipMean = {0.48145466, 0.4578275, 0.40821073};
@@ -30,6 +31,7 @@ enum class SizeStyle {
   kShortestEdge,  // shortest edge, or height and width; a single number is the shortest edge
   kConvNext,      // shortest edge only, with crop_pct
   kPixelRange,    // shortest_edge and longest_edge are numbers of pixels; min_pixels and max_pixels override
+  kFrames,        // longest edge, with max_image_size
 };
 
 // Defaults of a slow processor class.
@@ -56,6 +58,8 @@ constexpr Processor kProcessors[] = {
     {"MobileNetV2", SizeStyle::kShortestEdge, 256, 224, Filter::kBilinear, kHalf3, kHalf3},
     {"Pvt", SizeStyle::kSquare, 224, 0, Filter::kBilinear, kImagenetMean, kImagenetStd},
     {"Qwen2VL", SizeStyle::kPixelRange, 0, 0, Filter::kBicubic, kClipMean, kClipStd},
+    {"Idefics3", SizeStyle::kFrames, 4 * kIdefics3Frame, 0, Filter::kLanczos, kHalf3, kHalf3},
+    {"SmolVLM", SizeStyle::kFrames, 4 * kIdefics3Frame, 0, Filter::kLanczos, kHalf3, kHalf3},
 };
 
 // Of Qwen2VLImageProcessor.
@@ -90,6 +94,10 @@ constexpr std::string_view kNeutralFields[] = {"image_processor_type",
 constexpr std::string_view kReadFields[] = {"do_resize",      "size",           "resample",   "do_rescale",
                                             "rescale_factor", "do_normalize",   "image_mean", "image_std",
                                             "do_convert_rgb", "do_center_crop", "crop_size",  "data_format"};
+
+// Frames are of one size and this is no video.
+constexpr std::string_view kFrameFields[] = {"max_image_size", "do_image_splitting", "do_pad",
+                                             "video_sampling"};
 
 std::string show(const json& value) {
   constexpr std::size_t kLongest = 80;
@@ -239,8 +247,29 @@ class ConfigReader {
     result_.shortest_edge = edge;
   }
 
+  int read_longest_edge(const char* key, int default_value) {
+    const json* value = find_set(key);
+    if (!value) return default_value;
+    if (!value->is_object() || value->size() != 1 || !value->contains("longest_edge")) {
+      fail(std::string("\"") + key + "\" of " + show(*value) + " cannot be used by " + result_.processor +
+           "; use {\"longest_edge\": n}");
+    }
+    return read_side((*value)["longest_edge"], std::string(key) + ".longest_edge");
+  }
+
+  void read_frames() {
+    result_.resize_rule = ResizeRule::kFrames;
+    const int edge = read_longest_edge("size", processor_->size);
+    if (read_bool("do_resize", true)) result_.longest_edge = edge;
+    result_.frame = read_longest_edge("max_image_size", kIdefics3Frame);
+    result_.split_frames = read_bool("do_image_splitting", true);
+    result_.resample = processor_->resample;
+    read_resample();
+  }
+
   void read_resize() {
     if (processor_->style == SizeStyle::kPixelRange) return read_pixel_range();
+    if (processor_->style == SizeStyle::kFrames) return read_frames();
     SizeField size;
     size.single = processor_->size;
     if (find_set("size")) size = read_size_field("size");
@@ -380,6 +409,7 @@ class ConfigReader {
   bool is_known(const std::string& key) const {
     if (contains(kNeutralFields, key) || contains(kReadFields, key)) return true;
     if (processor_->style == SizeStyle::kPixelRange && contains(kPatchFields, key)) return true;
+    if (processor_->style == SizeStyle::kFrames && contains(kFrameFields, key)) return true;
     if (key == "crop_pct") return processor_->style == SizeStyle::kConvNext;
     return key == "use_square_size" && processor_->stem == "CLIP";
   }

@@ -2,7 +2,7 @@
 """Makes tests/golden/images/preprocess.json: pixel_values of the slow image processors of transformers 4.57.
 
 usage: preprocess.py <tests/golden/images>
-Needs transformers 4.57, Pillow 13 and numpy. Each case: config, image, shape, CRC-32 of the float32 bytes, samples.
+Needs transformers 4.57, Pillow 13 and numpy. Each case: config, image, shape (with frames in front where the processor makes several), CRC-32 of the float32 bytes, samples.
 """
 import json
 import sys
@@ -49,6 +49,12 @@ CONFIGS = [
     {"image_processor_type": "MobileNetV1ImageProcessor", "size": 40, "crop_size": 33},
     {"image_processor_type": "MobileNetV2ImageProcessor"},
     {"image_processor_type": "PvtImageProcessor", "size": 50},
+    {"image_processor_type": "Idefics3ImageProcessor", "size": {"longest_edge": 100}, "max_image_size": {"longest_edge": 40}},
+    {"image_processor_type": "Idefics3ImageProcessor", "size": {"longest_edge": 75}, "max_image_size": {"longest_edge": 24},
+     "do_image_splitting": False, "do_pad": True, "resample": 2},
+    {"image_processor_type": "SmolVLMImageProcessor", "size": {"longest_edge": 32}, "max_image_size": {"longest_edge": 32},
+     "image_mean": [0.48, 0.46, 0.41], "image_std": [0.27, 0.26, 0.28]},
+    {"image_processor_type": "SmolVLMImageProcessor", "do_resize": False, "max_image_size": {"longest_edge": 64}},
 ]
 IMAGES = ["noise_203x61.png", "noise_57x301.png", "scene_640x427.jpg", "tiny_5x7.png"]
 

@@ -89,12 +89,33 @@ TEST(Preprocess, EqualsTransformersForOtherSettings) {
     SCOPED_TRACE(c["image"].get<std::string>() + " " + c["config"].dump());
     const PixelValues values =
         preprocess(decode_file(golden("images/" + c["image"].get<std::string>())), parse(c["config"]));
-    ASSERT_EQ((std::vector<int>{values.channels, values.height, values.width}), c["shape"]);
+    std::vector<int> shape{values.frames, values.channels, values.height, values.width};
+    if (c["shape"].size() == 3) shape.erase(shape.begin());
+    ASSERT_EQ(shape, c["shape"]);
     for (const auto& sample : c["samples"]) {
       EXPECT_EQ(values.data.at(sample[0].get<std::size_t>()), sample[1].get<float>()) << "at " << sample[0];
     }
     EXPECT_EQ(test::crc32(std::as_bytes(std::span(values.data))), c["crc32"]);
   }
+}
+
+TEST(Preprocess, FramesAreTilesRowByRowAndTheWhole) {
+  const json config = {{"image_processor_type", "SmolVLMImageProcessor"},
+                       {"size", {{"longest_edge", 60}}},
+                       {"max_image_size", {{"longest_edge", 20}}},
+                       {"video_sampling", {{"fps", 1}}}};
+  EXPECT_TRUE(parse(config).warnings.empty());
+  const Image wide{90, 31, std::vector<std::uint8_t>(90 * 31 * 3, 100)};
+  const PixelValues values = preprocess(wide, parse(config));
+  EXPECT_EQ(values.frame_rows, 1);
+  EXPECT_EQ(values.frame_columns, 3);
+  EXPECT_EQ(values.frames, 4);
+  const PixelValues whole = preprocess(wide, parse(with(config, "do_image_splitting", false)));
+  EXPECT_EQ(whole.frame_rows, 0);
+  EXPECT_EQ(whole.frames, 1);
+  expect_contains(parse_error(with(config, "size", 60)), "{\"longest_edge\": n}");
+  expect_contains(parse_error(with(config, "max_image_size", {{"longest_edge", 0}})), "max_image_size");
+  expect_contains(parse_error(with(config, "do_image_splitting", 1)), "do_image_splitting");
 }
 
 TEST(Preprocess, OlderAndFasterNamesAreTheSameProcessor) {
