@@ -55,6 +55,8 @@ std::string* plain_role(session::DecoderRoles& roles, const std::string& name) {
   if (name == "input_ids") return &roles.ids;
   if (name == "inputs_embeds") return &roles.embeds;
   if (name == "encoder_hidden_states") return &roles.states;
+  // A graph that holds the image encoder too reads the pixels as it would the encoder's output.
+  if (name == "pixel_values") return &roles.states;
   if (name == "use_cache_branch") return &roles.use_cache;
   if (name == "attention_mask") return &roles.mask;
   if (name == "encoder_attention_mask") return &roles.states_mask;

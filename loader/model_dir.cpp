@@ -138,7 +138,8 @@ bool has_part(const Values& values, std::string_view start, std::string_view par
 bool has_hidden_states(const Values& outputs) {
   return std::any_of(outputs.begin(), outputs.end(), [](const onnx::ValueInfo& output) {
     if (!core::dtype_is_float(output.dtype)) return false;
-    return output.has_shape ? output.shape.size() == 3 : output.name == "last_hidden_state";
+    if (output.name == "last_hidden_state" || output.name == "image_features") return true;
+    return output.has_shape && output.shape.size() == 3;
   });
 }
 

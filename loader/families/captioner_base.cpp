@@ -56,7 +56,8 @@ void CaptionerBase::load_encoder(const OnnxFile& file, const std::string& role) 
   const graph::Graph& encoder = encoder_->graph();
   states_name_ = encoder.value(encoder.outputs.at(0)).name;
   for (graph::ValueId out : encoder.outputs) {
-    if (encoder.value(out).name == "last_hidden_state") states_name_ = "last_hidden_state";
+    const std::string& name = encoder.value(out).name;
+    if (name == "last_hidden_state" || name == "image_features") states_name_ = name;
   }
 }
 
@@ -70,20 +71,52 @@ void CaptionerBase::load_decoder(const DecoderFiles& files) {
                      std::to_string(decoder_->vocab()) + "; ids beyond them have no text");
 }
 
-core::Tensor pixel_tensor(const image::PixelValues& pixels, core::DType dtype) {
-  const core::Shape shape{1, pixels.channels, pixels.height, pixels.width};
-  if (dtype != core::DType::kF16) {
-    return {core::DType::kF32, shape, std::as_bytes(std::span(pixels.data)), nullptr, false};
+namespace {
+
+core::Shape pixel_shape(const graph::Value& input, const image::PixelValues& pixels) {
+  core::Shape shape{pixels.frames, pixels.channels, pixels.height, pixels.width};
+  if (input.shape && input.shape->size() == 5) shape.insert(shape.begin(), 1);
+  return shape;
+}
+
+core::Tensor pixel_tensor(const image::PixelValues& pixels, core::DType dtype, const core::Shape& shape) {
+  const core::Tensor tensor(core::DType::kF32, shape, std::as_bytes(std::span(pixels.data)), nullptr, false);
+  return dtype == core::DType::kF16 ? core::to_half(tensor) : tensor;
+}
+
+// true or 1 for every pixel.
+core::Tensor pixel_mask(const graph::Value& input, const image::PixelValues& pixels) {
+  const core::Shape shape{1, pixels.frames, pixels.height, pixels.width};
+  const size_t count = core::element_count(shape);
+  if (input.dtype == core::DType::kI64)
+    return core::Tensor::from(input.dtype, shape, std::vector<int64_t>(count, 1));
+  if (input.dtype == core::DType::kBool)
+    return core::Tensor::from(input.dtype, shape, std::vector<uint8_t>(count, 1));
+  throw core::Error(core::ErrorCode::kInvalidModel, "the image encoder's '" + input.name + "' is " +
+                                                        std::string(core::dtype_name(input.dtype)) +
+                                                        ", not bool or int64");
+}
+
+}  // namespace
+
+session::NamedTensors encoder_inputs(const graph::Graph& encoder, const image::PixelValues& pixels) {
+  session::NamedTensors inputs;
+  for (graph::ValueId id : encoder.inputs) {
+    const graph::Value& input = encoder.value(id);
+    if (input.name == "pixel_values") {
+      inputs[input.name] = pixel_tensor(pixels, input.dtype, pixel_shape(input, pixels));
+    } else if (input.name == "pixel_attention_mask") {
+      inputs[input.name] = pixel_mask(input, pixels);
+    } else {
+      throw core::Error(core::ErrorCode::kInvalidModel,
+                        "the image encoder's input '" + input.name + "' has no known role");
+    }
   }
-  core::Tensor tensor(dtype, shape);
-  std::transform(pixels.data.begin(), pixels.data.end(), tensor.mutable_as<uint16_t>().begin(),
-                 core::float_to_half);
-  return tensor;
+  return inputs;
 }
 
 session::EncoderOutput CaptionerBase::prepare_encoder(const image::PixelValues& pixels) {
-  const graph::Value& input = encoder_->graph().value(encoder_->graph().inputs.at(0));
-  encoder_program_ = &encoder_->prepare({{input.name, pixel_tensor(pixels, input.dtype)}});
+  encoder_program_ = &encoder_->prepare(encoder_inputs(encoder_->graph(), pixels));
   const plan::External& slot =
       encoder_program_->plan().externals[encoder_program_->plan().external(states_name_)];
   core::Shape shape;
@@ -101,9 +134,14 @@ void CaptionerBase::prepare(const generate::GenerationConfig& config) {
   decoder_->prepare(states, int(config.num_beams));
 }
 
+session::EncoderOutput CaptionerBase::run_encoder(const image::PixelValues& pixels) {
+  session::EncoderOutput states = prepare_encoder(pixels);
+  if (encoder_program_ != nullptr) encoder_program_->run();
+  return states;
+}
+
 void CaptionerBase::encode(const image::PixelValues& pixels) {
-  const session::EncoderOutput states = prepare_encoder(pixels);
-  encoder_program_->run();
+  const session::EncoderOutput states = run_encoder(pixels);
   if (decoder_) decoder_->start(states);
 }
 
@@ -121,7 +159,9 @@ Caption CaptionerBase::make_caption(const generate::Sequence& sequence, const Ca
 int64_t CaptionerBase::reserve_positions(const generate::GenerationConfig& config,
                                          int64_t prompt_length) const {
   std::vector<std::string> unused;
-  const int64_t wanted = generate::resolve_lengths(config, prompt_length, unused).max + prefix_positions();
+  const int64_t embedded = embedded_positions();
+  const int64_t wanted =
+      generate::resolve_lengths(config, prompt_length, unused, embedded).max + embedded + prefix_positions();
   if (positions_ > 0 && wanted > positions_) {
     throw core::Error(core::ErrorCode::kUsage, "a caption of up to " + std::to_string(wanted) +
                                                    " tokens is longer than the decoder's " +
@@ -152,9 +192,11 @@ CaptionResult CaptionerBase::caption_pixels(const image::PixelValues& pixels, co
                                             const generate::GenerationConfig& config, const OnText& on_text) {
   CaptionResult result;
   const auto begin = Clock::now();
-  const std::vector<int64_t> ids = prompt_ids(prompt, config);
+  const session::EncoderOutput states = run_encoder(pixels);
+  const generate::Prompts prompts{{prompt_ids(prompt, config)}, {}, embedded_positions()};
+  const std::vector<int64_t>& ids = prompts.ids[0];
   decoder_->reserve(reserve_positions(config, int64_t(ids.size())));
-  encode(pixels);
+  decoder_->start(states);
   start(prompt, ids);
   result.timing.encode = seconds_since(begin);
 
@@ -162,8 +204,8 @@ CaptionResult CaptionerBase::caption_pixels(const image::PixelValues& pixels, co
     return step(ids_of_step, rows, length, reorder);
   };
   GenerationTiming timing;
-  const auto sequences = run_generation({decoder_step, decoder_->vocab(), &tokenizer_, on_text, {}},
-                                        {{ids}, {}}, config, timing);
+  const auto sequences =
+      run_generation({decoder_step, decoder_->vocab(), &tokenizer_, on_text, {}}, prompts, config, timing);
   result.timing.prefill = timing.prefill;
   result.timing.steps = std::move(timing.steps);
   const auto text_begin = Clock::now();

@@ -40,11 +40,11 @@ class CaptionerBase : public Captioner {
                 const LoadOptions& options, const std::string& processor);
 
   // --- what a family says ---
-  // The prompt's ids, all that generate() is to know of it. Throws core::Error(kUsage) for a prompt that the
-  // family does not take.
+  // The prompt's ids, all that generate() is to know of it; the image is encoded already. Throws
+  // core::Error(kUsage) for a prompt that the family does not take.
   virtual std::vector<int64_t> prompt_ids(const CaptionPrompt& prompt,
                                           const generate::GenerationConfig& config) = 0;
-  // Called after encode(), before the first step: what the prompt decides besides its ids.
+  // Called when the decoder has started, before the first step: what the prompt decides besides its ids.
   virtual void start(const CaptionPrompt& prompt, std::span<const int64_t> ids);
   // As generate::StepModel::step; feeds ids to the decoder unless a family embeds them.
   virtual std::span<const float> step(std::span<const int64_t> ids, int rows, int length,
@@ -52,13 +52,17 @@ class CaptionerBase : public Captioner {
   virtual Caption make_caption(const generate::Sequence& sequence, const CaptionPrompt& prompt) const;
   // Positions of the decoder beside those of the ids: image features in front of the text.
   virtual int64_t prefix_positions() const { return 0; }
+  // Positions of the prompt that start() embeds in place of ids, which are then empty; see
+  // generate::Prompts::embedded. Known once prompt_ids() was called.
+  virtual int64_t embedded_positions() const { return 0; }
+  // The encoder's program with the pixels written, not yet run; returns what the decoder reads of it, where
+  // it will be: nothing for one that takes embeddings.
+  virtual session::EncoderOutput prepare_encoder(const image::PixelValues& pixels);
 
   // --- what families use ---
   // Loads the image encoder; `role` describes it.
   void load_encoder(const OnnxFile& file, const std::string& role);
   void load_decoder(const DecoderFiles& files);
-  // The encoder's program with the pixels written, not yet run, and where its output will be.
-  session::EncoderOutput prepare_encoder(const image::PixelValues& pixels);
   // Reads the longest sequence from the text model's settings.
   void read_positions(const nlohmann::json& text_config);
 
@@ -77,10 +81,13 @@ class CaptionerBase : public Captioner {
   std::vector<std::string> description_;
 
  private:
+  session::EncoderOutput run_encoder(const image::PixelValues& pixels);
   int64_t reserve_positions(const generate::GenerationConfig& config, int64_t prompt_length) const;
 };
 
-// f32[1, channels, height, width], or f16 where the graph takes that.
-core::Tensor pixel_tensor(const image::PixelValues& pixels, core::DType dtype);
+// Pixels as the graph's pixel_values takes them, f32 or f16 [1, channels, height, width], with frames as the
+// first or the second dimension; pixel_attention_mask, where it takes one, says that all of them count.
+// Throws core::Error(kInvalidModel) for an input that is none of these.
+session::NamedTensors encoder_inputs(const graph::Graph& encoder, const image::PixelValues& pixels);
 
 }  // namespace vulcap::loader

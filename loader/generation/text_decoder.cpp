@@ -49,6 +49,8 @@ TextDecoder::TextDecoder(session::Device& device, const DecoderFiles& files, con
     description_.push_back(describe_file("first decoder", *files.decoder, options));
   }
   roles_ = roles_of(graph, chosen, first ? &first->first : nullptr);
+  if (const auto embeds = graph.find_input(roles_.embeds); embeds != graph::kNoValue)
+    embeddings_dtype_ = graph.value(embeds).dtype;
   if (!with_past) {
     decoder_ = std::make_unique<session::UncachedDecoder>(device, std::move(graph), roles_, passes);
     return;

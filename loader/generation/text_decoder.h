@@ -30,6 +30,8 @@ class TextDecoder {
     return decoder_->step(tokens, rows, length, reorder);
   }
   int64_t vocab() const { return decoder_->vocab(); }
+  // Of inputs_embeds; undefined for a decoder that takes ids.
+  core::DType embeddings_dtype() const { return embeddings_dtype_; }
 
   const session::DecoderRoles& roles() const { return roles_; }
   std::vector<const plan::Plan*> plans() const { return decoder_->plans(); }
@@ -40,6 +42,7 @@ class TextDecoder {
   void with_or_without_cache(const std::function<void()>& action);
 
   session::DecoderRoles roles_;
+  core::DType embeddings_dtype_ = core::DType::kUndefined;
   std::unique_ptr<session::Decoder> decoder_;
   std::function<void()> uncached_;  // replaces decoder_ by one without cache; empty when it has none already
   std::vector<std::string> remarks_;
