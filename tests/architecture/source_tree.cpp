@@ -62,6 +62,7 @@ const std::vector<ForeignRule>& foreign_rules() {
       {{"vulkan/", "vk_", "volk", "vk_mem_alloc"}, {"runtime/vulkan/"}},
       {{"nlohmann/", "utf8proc", "pcre2"}, {"loader/", "apps/"}},
       {{"png.h", "libpng", "jpeglib.h", "jerror.h"}, {"loader/image/"}},
+      {{"sndfile"}, {"loader/audio/"}},
       {{"onnx/", "google/protobuf"}, {"loader/onnx/"}},
       {{"loader/onnx/"}, {"loader/", "apps/"}},
       {{"hwy/"}, {"runtime/cpu/"}},
