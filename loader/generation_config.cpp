@@ -106,17 +106,6 @@ std::string with_underscores(std::string_view flag) {
   return name;
 }
 
-Json parse_flag(const std::string& text) {
-  if (text.empty()) return true;
-  if (text == "True" || text == "False") return text == "True";
-  if (text == "None") return nullptr;
-  for (const std::string& candidate : {text, "[" + text + "]"}) {
-    Json json = Json::parse(candidate, nullptr, false);
-    if (!json.is_discarded()) return json;
-  }
-  return text;
-}
-
 void add_flags(const GenerationSources& sources, Entries& entries) {
   for (const auto& [flag, text] : sources.flags) {
     const std::string name = with_underscores(flag);
@@ -165,6 +154,17 @@ void read_max_position_embeddings(const Json& config, GenerationConfig& result) 
 }
 
 }  // namespace
+
+nlohmann::json parse_flag(const std::string& text) {
+  if (text.empty()) return true;
+  if (text == "True" || text == "False") return text == "True";
+  if (text == "None") return nullptr;
+  for (const std::string& candidate : {text, "[" + text + "]"}) {
+    Json json = Json::parse(candidate, nullptr, false);
+    if (!json.is_discarded()) return json;
+  }
+  return text;
+}
 
 LoadedGenerationConfig load_generation_config(const GenerationSources& sources) {
   LoadedGenerationConfig loaded;

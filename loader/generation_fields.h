@@ -1,5 +1,5 @@
-// The fields of transformers 4.57 GenerationConfig, by what happens to them here. Internal to
-// generation_config.
+// The fields of transformers 4.57 GenerationConfig, by what happens to them here, and how values of files and
+// flags are read.
 #pragma once
 
 #include <cstdint>
@@ -40,6 +40,9 @@ class FieldValue {
   std::string origin_;
   bool is_flag_;
 };
+
+// A flag's text as JSON: true for an empty one, a list for "1,2", else text.
+nlohmann::json parse_flag(const std::string& text);
 
 // A field that is honoured. null leaves the default.
 struct HonouredField {

@@ -196,6 +196,16 @@ Role image_encoder_role() {
           }};
 }
 
+Role speech_encoder_role() {
+  return {"speech encoder (input_features -> hidden states)",
+          {"encoder_model"},
+          [](const onnx::GraphSignature& graph) -> std::string {
+            if (!has_value(graph.inputs, "input_features")) return "lacks the input input_features";
+            if (has_value(graph.inputs, "input_ids")) return "takes the input input_ids";
+            return has_hidden_states(graph.outputs) ? "" : "lacks an output of hidden states (float, rank 3)";
+          }};
+}
+
 ModelFiles::ModelFiles(fs::path dir, std::string_view dtype)
     : dir_(std::move(dir)), dtype_(dtype), files_(list_onnx_files(dir_)) {
   if (files_.empty()) fail(dir_.string() + ": no .onnx file in it nor in its onnx folder");

@@ -119,4 +119,7 @@ bool has_value(const std::vector<onnx::ValueInfo>& values, std::string_view name
 // pixel_values without text -> last_hidden_state, image_features or another f[batch, length, width].
 Role image_encoder_role();
 
+// input_features (speech) -> hidden states f[batch, length, width].
+Role speech_encoder_role();
+
 }  // namespace vulcap::loader

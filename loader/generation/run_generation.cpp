@@ -40,6 +40,7 @@ generate::Hooks make_hooks(const GenerationRun& run, const generate::GenerationC
                            tokenizer::StreamDecoder& stream) {
   generate::Hooks hooks;
   hooks.on_warning = run.on_warning;
+  hooks.processors = run.processors;
   if (run.on_text) {
     hooks.on_token = [&stream, &run](int row, int64_t id) {
       if (row == 0) run.on_text(stream.push(uint32_t(id)));

@@ -28,6 +28,8 @@ struct GenerationRun {
   std::function<void(const std::string&)> on_text;
   // Advice from generate(), one line each. May be empty.
   std::function<void(const std::string&)> on_warning;
+  // Run after the standard processors and before those of sampling. Not owned.
+  std::vector<generate::LogitsProcessor*> processors = {};
 };
 
 // Per prompt num_return_sequences sequences. Times are added to `timing`. Throws core::Error as generate()

@@ -19,6 +19,12 @@ std::filesystem::path golden(const std::string& name) {
   return std::filesystem::path(VULCAP_TEST_DATA) / "audio" / name;
 }
 
+MelConfig windows_of(int64_t seconds) {
+  MelConfig config;
+  config.chunk_length = seconds;
+  return config;
+}
+
 // `want` f32[1, mels, frames] holds the first frames of `got`.
 void expect_features(const MelFeatures& got, const core::Tensor& want) {
   ASSERT_EQ(want.shape().at(1), got.mels);
@@ -37,19 +43,19 @@ void expect_features(const MelFeatures& got, const core::Tensor& want) {
 TEST(MelFeatures, EqualTheReference) {
   const Audio three_seconds = read_audio(golden("tones_3s_pcm16.wav"));
   const Audio short_one = read_audio(golden("tones_half_second_float32.wav"));
-  const MelConfig four_seconds{.chunk_length = 4};
+  const MelConfig four_seconds = windows_of(4);
   const MelFeatures features = mel_features(three_seconds.samples, four_seconds);
   EXPECT_EQ(features.frames, 400);
-  expect_features(features, read_npy(golden("features_3s.npy")));
+  expect_features(features, loader::read_npy(golden("features_3s.npy")));
   expect_features(mel_features(short_one.samples, four_seconds),
-                  read_npy(golden("features_half_second.npy")));
+                  loader::read_npy(golden("features_half_second.npy")));
   const MelFeatures window = mel_features(three_seconds.samples, {});
   EXPECT_EQ(window.frames, 3000);
-  expect_features(window, read_npy(golden("features_3s_window_30s.npy")));
+  expect_features(window, loader::read_npy(golden("features_3s_window_30s.npy")));
 }
 
 TEST(MelFeatures, FiltersEqualTheReference) {
-  const core::Tensor want = read_npy(golden("mel_filters.npy"));
+  const core::Tensor want = loader::read_npy(golden("mel_filters.npy"));
   const std::vector<double> filters = mel_filters({});
   ASSERT_EQ(filters.size(), want.size());
   for (size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(filters[i], want.at_f64(i), 1e-7) << i;
@@ -57,7 +63,7 @@ TEST(MelFeatures, FiltersEqualTheReference) {
 
 TEST(MelFeatures, KeepAllOfALongRecording) {
   const Audio audio = read_audio(golden("tones_3s_pcm16.wav"));
-  const MelFeatures features = mel_features(std::span(audio.samples).first(40100), {.chunk_length = 1});
+  const MelFeatures features = mel_features(std::span(audio.samples).first(40100), windows_of(1));
   EXPECT_EQ(features.frames, 250);
 }
 
@@ -105,13 +111,13 @@ TEST(MelConfig, RefusesWhatCannotBe) {
 }
 
 TEST(Resample, EqualsTheReference) {
-  const core::Tensor source = read_npy(golden("tones_half_second_float32.npy"));
+  const core::Tensor source = loader::read_npy(golden("tones_half_second_float32.npy"));
   std::vector<float> samples;
   for (size_t i = 0; i < 2500; ++i) samples.push_back(float(source.at_f64(i)));
   for (const auto& [from, to] : {std::pair(44100, 16000), std::pair(8000, 16000), std::pair(48000, 16000),
                                  std::pair(11025, 16000), std::pair(16000, 22050)}) {
     const std::string name = "resample_" + std::to_string(from) + "_" + std::to_string(to) + ".npy";
-    const core::Tensor want = read_npy(golden(name));
+    const core::Tensor want = loader::read_npy(golden(name));
     const std::vector<float> got = resample(samples, from, to);
     ASSERT_EQ(got.size(), want.size()) << name;
     for (size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want.at_f64(i), 2e-6) << name << " " << i;

@@ -44,7 +44,7 @@ TEST(ReadAudio, GivesTheSamplesOfTheReference) {
   for (const std::string kind : {"pcm8", "pcm24", "float32"}) {
     const Audio audio = read_audio(golden("tones_half_second_" + kind + ".wav"));
     EXPECT_EQ(audio.sampling_rate, 16000);
-    const core::Tensor want = read_npy(golden("tones_half_second_" + kind + ".npy"));
+    const core::Tensor want = loader::read_npy(golden("tones_half_second_" + kind + ".npy"));
     ASSERT_EQ(audio.samples.size(), want.size());
     for (size_t i = 0; i < want.size(); ++i) ASSERT_EQ(audio.samples[i], float(want.at_f64(i))) << kind << i;
   }
