@@ -6,6 +6,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "loader/tasks/captioner.h"
+#include "loader/tasks/transcriber.h"
 
 namespace vulcap::loader {
 
@@ -13,5 +14,8 @@ namespace vulcap::loader {
 std::unique_ptr<Captioner> load_vision_encoder_decoder(const std::filesystem::path& dir,
                                                        const nlohmann::json& config, session::Device& device,
                                                        const LoadOptions& options);
+
+std::unique_ptr<Transcriber> load_whisper(const std::filesystem::path& dir, const nlohmann::json& config,
+                                          session::Device& device, const LoadOptions& options);
 
 }  // namespace vulcap::loader

@@ -19,6 +19,7 @@ struct Task {
 };
 
 constexpr Task kTasks[] = {
+    {"automatic-speech-recognition", verify_transcriptions},
     {"image-to-text", verify_captions},
     {"image-text-to-text", verify_captions},
 };

@@ -42,5 +42,6 @@ void compare_number(double got, double want, double atol, const std::string& wha
 
 // One a task; each returns how many rows it made.
 int verify_captions(const PipelineRun& run);
+int verify_transcriptions(const PipelineRun& run);
 
 }  // namespace vulcap::loader
