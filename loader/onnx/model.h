@@ -43,9 +43,11 @@ struct ValueInfo {
   std::vector<Dim> shape;
 };
 
-// "" in inputs or outputs is an optional one left out. domain "" is ai.onnx.
+// "" in inputs or outputs is an optional one left out. domain "" is ai.onnx. `module` is the path of the
+// PyTorch module that the node comes from ("model.layers.0.mlp"), as far as the exporter noted it in
+// metadata or in the node's name; "" otherwise.
 struct NodeDef {
-  std::string name, op_type, domain, overload;
+  std::string name, op_type, domain, overload, module;
   std::vector<std::string> inputs, outputs;
   std::vector<Attribute> attributes;
 };

@@ -10,6 +10,7 @@
 #include "loader/onnx/check_graph.h"
 #include "loader/onnx/external_data.h"
 #include "loader/onnx/model.h"
+#include "loader/onnx/node_module.h"
 #include "loader/onnx/tensor_reader.h"
 #include "loader/onnx/wire.h"
 #include "loader/open_regular.h"
@@ -26,6 +27,7 @@ constexpr int kMaxGraphDepth = 16;
 
 // Fields younger than Debian 12's schema (ONNX 1.14 and 1.16).
 constexpr uint32_t kNodeOverload = 8;
+constexpr uint32_t kNodeMetadata = 9;
 constexpr uint32_t kFunctionAttributeProto = 11;
 constexpr uint32_t kFunctionOverload = 13;
 
@@ -254,6 +256,10 @@ void ModelReader::read_node_field(const WireReader& reader, NodeDef& node) {
     case kNodeOverload:
       node.overload = reader.text();
       return;
+    case kNodeMetadata:
+      if (std::string module = module_of_metadata(read_string_entry(reader.message())); !module.empty())
+        node.module = module;
+      return;
     case Proto::kAttributeFieldNumber:
       node.attributes.push_back(read_attribute(reader.message()));
       return;
@@ -266,6 +272,7 @@ NodeDef ModelReader::read_node(WireReader reader, size_t index) {
   NodeDef node;
   try {
     while (reader.next()) read_node_field(reader, node);
+    if (node.module.empty()) node.module = module_of_name(node.name);
     if (node.op_type.empty()) fail("has no operator type");
   } catch (core::Error& error) {
     error.add_context(node_text(node, index));

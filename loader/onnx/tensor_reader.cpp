@@ -25,12 +25,7 @@ int64_t parse_integer(const std::string& key, const std::string& text) {
 }
 
 void read_external_entry(WireReader reader, ExternalRange& range) {
-  using Entry = ::onnx::StringStringEntryProto;
-  std::string key, value;
-  while (reader.next()) {
-    if (reader.field() == Entry::kKeyFieldNumber) key = reader.text();
-    if (reader.field() == Entry::kValueFieldNumber) value = reader.text();
-  }
+  const auto [key, value] = read_string_entry(reader);
   if (key == "location") range.location = value;
   if (key == "offset") range.offset = parse_integer(key, value);
   if (key == "length") range.length = parse_integer(key, value);
@@ -195,6 +190,16 @@ Initializer TensorReader::read(WireReader message) {
     error.add_context("tensor " + quote(fields.name));
     throw;
   }
+}
+
+std::pair<std::string, std::string> read_string_entry(WireReader message) {
+  using Entry = ::onnx::StringStringEntryProto;
+  std::pair<std::string, std::string> entry;
+  while (message.next()) {
+    if (message.field() == Entry::kKeyFieldNumber) entry.first = message.text();
+    if (message.field() == Entry::kValueFieldNumber) entry.second = message.text();
+  }
+  return entry;
 }
 
 std::string read_tensor_name(WireReader message) {

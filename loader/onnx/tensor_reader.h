@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "loader/onnx/external_data.h"
 #include "loader/onnx/model.h"
@@ -37,6 +39,9 @@ class TensorReader {
 
 // The name of a TensorProto without its data.
 std::string read_tensor_name(WireReader message);
+
+// Key and value of a StringStringEntryProto.
+std::pair<std::string, std::string> read_string_entry(WireReader message);
 
 // The dtype of a TensorProto.DataType number; an error for the numbers that core::DType lacks.
 core::DType dtype_of(int64_t data_type);

@@ -39,7 +39,7 @@ Bytes WireReader::take(uint64_t count) {
 
 bool WireReader::next() {
   if (position_ == bytes_.size()) return false;
-  const size_t start = position_;
+  start_ = position_;
   const uint64_t tag = varint();
   field_ = uint32_t(tag >> 3);
   type_ = Type(tag & 7u);
@@ -54,7 +54,7 @@ bool WireReader::next() {
   } else if (valid && (type_ == Type::kFixed32 || type_ == Type::kFixed64)) {
     value_ = take(type_ == Type::kFixed32 ? 4 : 8);
   } else {
-    fail("damaged at byte " + std::to_string(offset_ + start) + " (no valid field); not an ONNX file?");
+    fail("damaged at byte " + std::to_string(offset_ + start_) + " (no valid field); not an ONNX file?");
   }
   return true;
 }

@@ -35,6 +35,8 @@ class WireReader {
   Bytes bytes() const;
   std::string text() const;
   WireReader message() const;
+  // The current field as it lies in the message: key, length where there is one, value.
+  Bytes field_bytes() const { return bytes_.subspan(start_, position_ - start_); }
 
   // Appends the current field of a repeated number, packed or not.
   template <typename T>
@@ -52,6 +54,7 @@ class WireReader {
   Bytes bytes_;
   size_t offset_;
   size_t position_ = 0;
+  size_t start_ = 0;  // of the current field
   uint32_t field_ = 0;
   Type type_ = Type::kVarint;
   uint64_t number_ = 0;

@@ -1,0 +1,38 @@
+// Writes the protobuf wire format.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "loader/onnx/wire.h"
+
+namespace vulcap::onnx {
+
+std::string wire_varint(uint64_t value);
+// A field that holds a number.
+std::string wire_number(uint32_t field, uint64_t value);
+// Key and length of a field of bytes, which follow.
+std::string wire_header(uint32_t field, size_t length);
+std::string wire_text(uint32_t field, const std::string& text);
+
+// A message in pieces: bytes that lie elsewhere and stay there, and text of its own.
+class Rope {
+ public:
+  void add(Bytes bytes);  // must outlive the rope
+  void add(const std::string& text);
+  void add(Rope rope);
+  // `rope` as the value of a field of bytes.
+  void add_field(uint32_t field, Rope rope);
+
+  size_t size() const { return size_; }
+  const std::vector<Bytes>& pieces() const { return pieces_; }
+
+ private:
+  std::vector<Bytes> pieces_;
+  std::vector<std::shared_ptr<const std::string>> texts_;
+  size_t size_ = 0;
+};
+
+}  // namespace vulcap::onnx
