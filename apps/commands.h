@@ -25,6 +25,7 @@ Command add_bench(CLI::App& app);
 Command add_conformance(CLI::App& app);
 Command add_run(CLI::App& app);
 Command add_conformance_worker(CLI::App& app);
+Command add_merge_lora(CLI::App& app);
 
 // Options that several subcommands share.
 struct DeviceOptions {
@@ -40,6 +41,7 @@ struct DeviceOptions {
 struct ModelOptions : DeviceOptions {
   std::string model;  // empty: the embedded model
   std::string dtype = "auto";
+  std::string adapter;  // empty: none
 
   void add_to(CLI::App& command);
   std::filesystem::path model_dir() const;

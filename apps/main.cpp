@@ -18,9 +18,10 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer(kFooter);
   vulcap::apps::Command chosen;
-  for (auto add : {vulcap::apps::add_caption, vulcap::apps::add_verify, vulcap::apps::add_inspect,
-                   vulcap::apps::add_devices, vulcap::apps::add_bench, vulcap::apps::add_run,
-                   vulcap::apps::add_conformance, vulcap::apps::add_conformance_worker}) {
+  for (auto add :
+       {vulcap::apps::add_caption, vulcap::apps::add_verify, vulcap::apps::add_inspect,
+        vulcap::apps::add_devices, vulcap::apps::add_bench, vulcap::apps::add_run,
+        vulcap::apps::add_merge_lora, vulcap::apps::add_conformance, vulcap::apps::add_conformance_worker}) {
     const size_t before = app.get_subcommands({}).size();
     vulcap::apps::Command command = add(app);
     app.get_subcommands({}).at(before)->callback([&chosen, command] { chosen = command; });

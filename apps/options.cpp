@@ -67,6 +67,11 @@ void ModelOptions::add_to(CLI::App& command) {
           "encoder_model=fp16,decoder_model_merged=q4")
       ->envname("VULCAP_ARG_DTYPE")
       ->capture_default_str();
+  command
+      .add_option("--adapter", adapter,
+                  "Folder of a PEFT LoRA adapter (adapter_config.json, adapter_model.safetensors) that is "
+                  "merged into the weights as they are loaded")
+      ->envname("VULCAP_ARG_ADAPTER");
 }
 
 std::filesystem::path ModelOptions::model_dir() const {
@@ -76,6 +81,7 @@ std::filesystem::path ModelOptions::model_dir() const {
 loader::LoadOptions ModelOptions::load_options() const {
   loader::LoadOptions load;
   load.dtype = dtype;
+  load.adapter = adapter;
   return load;
 }
 

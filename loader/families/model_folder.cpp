@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "loader/lora/merged_model.h"
 #include "loader/onnx/import.h"
 #include "loader/read_json.h"
 #include "runtime/core/error.h"
@@ -48,10 +49,8 @@ std::optional<std::string> read_text_file(const std::filesystem::path& path) {
 }
 
 graph::Graph load_graph(const OnnxFile& file, const LoadOptions& options) {
-  if (!options.adapter.empty()) {
-    throw core::Error(core::ErrorCode::kUsage, "adapters cannot be merged yet");
-  }
-  return onnx::load_graph(file.path);
+  if (options.adapter.empty()) return onnx::load_graph(file.path);
+  return onnx::import_graph(lora::read_merged_model(file.path, options.adapter), file.path);
 }
 
 passes::PassOptions passes_for(const OnnxFile& file, const LoadOptions& options) {

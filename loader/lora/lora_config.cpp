@@ -22,7 +22,8 @@ constexpr int64_t kLargestRank = 1 << 20;
 
 [[noreturn]] void fail(const std::string& what) { throw core::Error(core::ErrorCode::kInvalidModel, what); }
 
-// Fields that do not change what a finished adapter adds to the weights.
+// Fields that do not change what a finished adapter adds to the weights. How a weight lies (fan_in_fan_out)
+// follows from the graph, which saved tensors replace others (bias, modules_to_save) from their names.
 constexpr std::string_view kWithoutEffect[] = {"auto_mapping",
                                                "base_model_name_or_path",
                                                "corda_config",
@@ -38,12 +39,11 @@ constexpr std::string_view kWithoutEffect[] = {"auto_mapping",
                                                "task_type",
                                                "modules_to_save",
                                                "ensure_weight_tying",
-                                               "peft_type",
                                                "lora_bias",
-                                               "enable_lora",
-                                               "merge_weights"};
+                                               "fan_in_fan_out"};
 
-constexpr std::string_view kHonoured[] = {"r",
+constexpr std::string_view kHonoured[] = {"peft_type",
+                                          "r",
                                           "lora_alpha",
                                           "use_rslora",
                                           "rank_pattern",
@@ -53,7 +53,6 @@ constexpr std::string_view kHonoured[] = {"r",
                                           "exclude_modules",
                                           "layers_to_transform",
                                           "layers_pattern",
-                                          "fan_in_fan_out",
                                           "init_lora_weights"};
 
 struct Refusal {
@@ -122,7 +121,6 @@ class LoraConfig::Reader {
     config.rank_ = whole("r", 8);
     config.alpha_ = number("lora_alpha", 8);
     config.root_scale_ = boolean("use_rslora");
-    config.fan_in_fan_out_ = boolean("fan_in_fan_out");
     config.target_ = modules("target_modules");
     config.excluded_ = modules("exclude_modules");
     config.ranks_ = patterns("rank_pattern");

@@ -24,8 +24,6 @@ class LoraConfig {
   int64_t rank(const std::string& module) const;
   // lora_alpha / r, or lora_alpha / sqrt(r) with use_rslora.
   double scale(const std::string& module) const;
-  // The weight of a Linear is stored as [in, out] (GPT-2's Conv1D).
-  bool fan_in_fan_out() const { return fan_in_fan_out_; }
 
  private:
   using Regex = std::shared_ptr<const tokenizer::Regex>;
@@ -51,7 +49,6 @@ class LoraConfig {
   int64_t rank_ = 8;
   double alpha_ = 8;
   bool root_scale_ = false;
-  bool fan_in_fan_out_ = false;
 };
 
 }  // namespace vulcap::lora

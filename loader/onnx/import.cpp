@@ -329,8 +329,7 @@ Graph import_graph(const ModelDef& model) {
   return graph;
 }
 
-Graph load_graph(const std::filesystem::path& path) {
-  const ModelDef model = read_model(path);
+Graph import_graph(const ModelDef& model, const std::filesystem::path& path) {
   try {
     return import_graph(model);
   } catch (Error& error) {
@@ -338,5 +337,7 @@ Graph load_graph(const std::filesystem::path& path) {
     throw;
   }
 }
+
+Graph load_graph(const std::filesystem::path& path) { return import_graph(read_model(path), path); }
 
 }  // namespace vulcap::onnx

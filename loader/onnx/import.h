@@ -17,6 +17,9 @@ inline constexpr int64_t kNewestOpset = 27;
 // opset, how often they occur and the first node's name.
 graph::Graph import_graph(const ModelDef& model);
 
+// The same of a model that was read from `path`; errors begin with it.
+graph::Graph import_graph(const ModelDef& model, const std::filesystem::path& path);
+
 // read_model and import_graph; errors begin with the path.
 graph::Graph load_graph(const std::filesystem::path& path);
 
