@@ -92,6 +92,7 @@ class Bpe : public Model {
   Bpe(Vocabulary vocabulary, const MergeList& merges, BpeOptions options, const std::string& where)
       : options_(std::move(options)) {
     vocabulary_ = std::move(vocabulary);
+    continuing_subword_prefix_ = options_.continuing_subword_prefix;
     if (options_.unk_token) unk_id_ = vocabulary_.id_of(*options_.unk_token);
     merges_.reserve(merges.size());
     for (std::size_t rank = 0; rank < merges.size(); ++rank) {

@@ -42,9 +42,12 @@ class Model {
   // Appends the tokens of one word (UTF-8, not empty). Safe to call from several threads.
   virtual void tokenize(const std::string& word, std::vector<Token>& out) const = 0;
   const Vocabulary& vocabulary() const { return vocabulary_; }
+  // What tokens inside a word begin with, "##"; empty where they look like any other.
+  const std::string& continuing_subword_prefix() const { return continuing_subword_prefix_; }
 
  protected:
   Vocabulary vocabulary_;
+  std::string continuing_subword_prefix_;
 };
 
 // Throws core::Error(kInvalidModel). Files without "type" are told apart by their fields, as serde's untagged

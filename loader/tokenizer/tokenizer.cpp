@@ -181,9 +181,19 @@ std::optional<Padding> Tokenizer::default_padding() const {
   Padding padding;
   padding.id = *id;
   padding.token = state_->config.special.at("pad_token").content;
-  padding.side = state_->config.pads_on_left ? Side::kLeft : Side::kRight;
+  padding.side = padding_side();
   return padding;
 }
+
+std::optional<std::size_t> Tokenizer::model_max_length() const { return state_->config.model_max_length; }
+
+Side Tokenizer::padding_side() const { return state_->config.pads_on_left ? Side::kLeft : Side::kRight; }
+
+Side Tokenizer::truncation_side() const {
+  return state_->config.truncates_on_left ? Side::kLeft : Side::kRight;
+}
+
+bool Tokenizer::marks_subwords() const { return !state_->model->continuing_subword_prefix().empty(); }
 
 std::string Tokenizer::decode(std::span<const std::uint32_t> ids, bool skip_special_tokens,
                               std::optional<bool> clean_up_tokenization_spaces) const {
@@ -193,10 +203,7 @@ std::string Tokenizer::decode(std::span<const std::uint32_t> ids, bool skip_spec
     if (token == nullptr || (skip_special_tokens && state_->added_tokens.is_special(*token))) continue;
     tokens.push_back(*token);
   }
-  std::string text;
-  const std::string_view separator = state_->decoder ? "" : " ";
-  if (state_->decoder) tokens = state_->decoder->decode(std::move(tokens));
-  for (std::size_t i = 0; i < tokens.size(); ++i) text.append(i > 0 ? separator : "").append(tokens[i]);
+  std::string text = join_tokens(std::move(tokens));
   const DecodeRule rule = state_->config.decode_rule();
   if (rule == DecodeRule::kClip) {
     replace_all(text, state_->end_of_word_suffix, " ");
@@ -213,6 +220,14 @@ std::string Tokenizer::decode(std::span<const std::int64_t> ids, bool skip_speci
     if (id >= 0 && id <= 0xFFFFFFFF) known.push_back(static_cast<std::uint32_t>(id));
   }
   return decode(std::span<const std::uint32_t>(known), skip_special_tokens, clean_up_tokenization_spaces);
+}
+
+std::string Tokenizer::join_tokens(std::vector<std::string> tokens) const {
+  const std::string_view separator = state_->decoder ? "" : " ";
+  if (state_->decoder) tokens = state_->decoder->decode(std::move(tokens));
+  std::string text;
+  for (std::size_t i = 0; i < tokens.size(); ++i) text.append(i > 0 ? separator : "").append(tokens[i]);
+  return text;
 }
 
 std::optional<std::uint32_t> Tokenizer::id_of(std::string_view token) const { return state_->id_of(token); }

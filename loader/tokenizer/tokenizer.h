@@ -53,12 +53,22 @@ class Tokenizer {
   // Padding with the pad token and padding_side of the folder; empty when it names no pad token.
   std::optional<Padding> default_padding() const;
 
+  // Tokens that the model reads at most, special ones included; empty: the folder states no limit.
+  std::optional<std::size_t> model_max_length() const;
+  Side padding_side() const;
+  Side truncation_side() const;
+  // Whether tokens inside a word look different from those that begin one ("##ing").
+  bool marks_subwords() const;
+
   // Ids that no token has are left out, as in the reference. Without a value, clean-up follows
   // tokenizer_config.json (off when it says nothing).
   std::string decode(std::span<const std::uint32_t> ids, bool skip_special_tokens = true,
                      std::optional<bool> clean_up_tokenization_spaces = std::nullopt) const;
   std::string decode(std::span<const std::int64_t> ids, bool skip_special_tokens = true,
                      std::optional<bool> clean_up_tokenization_spaces = std::nullopt) const;
+
+  // Tokens as text, without clean-up: transformers' convert_tokens_to_string.
+  std::string join_tokens(std::vector<std::string> tokens) const;
 
   std::optional<std::uint32_t> id_of(std::string_view token) const;
   std::optional<std::string> token_of(std::uint32_t id) const;

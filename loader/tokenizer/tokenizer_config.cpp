@@ -68,6 +68,16 @@ std::optional<bool> optional_boolean(const Fields& fields, const char* name) {
   return fields.boolean(name);
 }
 
+// Above 1e20 transformers counts a length as none.
+std::optional<std::size_t> read_length(const Fields& fields, const char* name) {
+  if (!fields.has(name)) return std::nullopt;
+  const Json& value = fields.require(name);
+  if (!value.is_number()) fields.fail(std::string("field '") + name + "' must be a number");
+  const double length = value.get<double>();
+  if (length < 0) fields.fail(std::string("field '") + name + "' is negative");
+  return length > 1e20 ? std::nullopt : std::optional(std::size_t(std::min(length, 9e15)));
+}
+
 void read_main_file(const Json& json, TokenizerConfig& config) {
   const Fields fields(json, "tokenizer_config.json");
   config.exists = true;
@@ -79,6 +89,8 @@ void read_main_file(const Json& json, TokenizerConfig& config) {
   const bool left_by_class =
       config.tokenizer_class == "LlamaTokenizer" || config.tokenizer_class == "GemmaTokenizer";
   config.pads_on_left = fields.string_or("padding_side", left_by_class ? "left" : "right") == "left";
+  config.truncates_on_left = fields.string_or("truncation_side", "right") == "left";
+  config.model_max_length = read_length(fields, "model_max_length");
   config.add_prefix_space = optional_boolean(fields, "add_prefix_space");
   config.do_lower_case = optional_boolean(fields, "do_lower_case");
   config.tokenize_chinese_chars = optional_boolean(fields, "tokenize_chinese_chars");

@@ -23,8 +23,10 @@ struct TokenizerConfig {
   bool exists = false;          // there is a tokenizer_config.json
   std::string tokenizer_class;  // without the suffix "Fast"; empty when not stated
   bool clean_up_tokenization_spaces = false;
-  bool pads_on_left = false;          // "padding_side": "left"
-  bool split_special_tokens = false;  // special tokens in the text are plain text
+  bool pads_on_left = false;                    // "padding_side": "left"
+  bool truncates_on_left = false;               // "truncation_side": "left"
+  std::optional<std::size_t> model_max_length;  // empty also for the huge number that stands for "no limit"
+  bool split_special_tokens = false;            // special tokens in the text are plain text
   std::map<std::string, AddedToken>
       special;  // by role: "bos_token", "eos_token", ...; ids are not known here
   std::vector<AddedToken> additional_special;    // "additional_special_tokens"

@@ -11,8 +11,8 @@ class WordPiece : public Model {
  public:
   explicit WordPiece(const Fields& fields)
       : unk_token_(fields.string_or("unk_token", "[UNK]")),
-        prefix_(fields.string_or("continuing_subword_prefix", "##")),
         max_chars_(fields.uint32_or("max_input_chars_per_word", 100)) {
+    continuing_subword_prefix_ = fields.string_or("continuing_subword_prefix", "##");
     vocabulary_ = read_vocabulary(fields.require("vocab"), fields.where() + ".vocab");
     const auto id = vocabulary_.id_of(unk_token_);
     if (!id) fields.fail("unk_token '" + unk_token_ + "' is not in the vocabulary");
@@ -36,7 +36,7 @@ class WordPiece : public Model {
   bool put_longest(const std::string& word, std::size_t at, std::vector<Token>& out) const {
     for (std::size_t end = word.size(); end > at; --end) {
       if (end < word.size() && is_continuation(word[end])) continue;
-      std::string piece = at > 0 ? prefix_ : std::string();
+      std::string piece = at > 0 ? continuing_subword_prefix_ : std::string();
       piece.append(word, at, end - at);
       if (const auto id = vocabulary_.id_of(piece)) {
         out.push_back({*id, std::move(piece), at, end});
@@ -47,7 +47,6 @@ class WordPiece : public Model {
   }
 
   std::string unk_token_;
-  std::string prefix_;
   std::uint32_t max_chars_;
   std::uint32_t unk_id_ = 0;
 };
