@@ -143,6 +143,16 @@ bool has_hidden_states(const Values& outputs) {
   });
 }
 
+bool alike(const Values& a, const Values& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
+    return x.name == y.name && x.dtype == y.dtype && x.shape.size() == y.shape.size();
+  });
+}
+
+bool alike(const onnx::GraphSignature& a, const onnx::GraphSignature& b) {
+  return alike(a.inputs, b.inputs) && alike(a.outputs, b.outputs);
+}
+
 enum class DecoderKind { kMerged, kFirst, kWithPast };
 
 std::string token_refusal(const onnx::GraphSignature& graph, DecoderNeeds::Input input) {
@@ -262,12 +272,18 @@ std::optional<OnnxFile> ModelFiles::find_ranked(const Role& role, size_t rank) c
     found = usual;
     break;
   }
-  if (found.size() > 1) {
-    fail(dir_.string() + ": " + found[0]->path.lexically_relative(dir_).string() + " and " +
-         found[1]->path.lexically_relative(dir_).string() +
+  if (found.empty()) return std::nullopt;
+  OnnxFile chosen = *found[0];
+  if (found.size() == 1) return chosen;
+  const std::string first = chosen.path.lexically_relative(dir_).string();
+  const std::string second = found[1]->path.lexically_relative(dir_).string();
+  const auto is_alike = [&](const OnnxFile* file) { return alike(*signature(chosen), *signature(*file)); };
+  if (!std::all_of(found.begin(), found.end(), is_alike))
+    fail(dir_.string() + ": " + first + " and " + second +
          " play the same role; leave one of them in the folder");
-  }
-  return found.empty() ? std::nullopt : std::optional(*found[0]);
+  chosen.remark = dir_.string() + ": " + first + " is used as the " + role.name + "; " + second +
+                  (found.size() > 2 ? " and others" : "") + " would do as well";
+  return chosen;
 }
 
 std::optional<OnnxFile> ModelFiles::find(const Role& role) const {

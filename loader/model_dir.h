@@ -17,8 +17,9 @@ namespace vulcap::loader {
 
 struct OnnxFile {
   std::filesystem::path path;
-  std::string stem;   // without the variant's suffix: "decoder_model_merged"
-  std::string dtype;  // variant: fp32 (no suffix), fp16, q8 ("_quantized"), int8, uint8, q4, q4f16, bnb4
+  std::string stem;    // without the variant's suffix: "decoder_model_merged"
+  std::string dtype;   // variant: fp32 (no suffix), fp16, q8 ("_quantized"), int8, uint8, q4, q4f16, bnb4
+  std::string remark;  // a line for the user when other files would have done as well
 };
 
 // The *.onnx of `dir` and of `dir`/onnx, sorted by path. Throws core::Error(kInvalidModel) when `dir` is no
@@ -82,8 +83,9 @@ class ModelFiles {
 
   const std::filesystem::path& dir() const { return dir_; }
   const DtypeRequest& dtype() const { return dtype_; }
-  // The graph of the best wanted variant that plays the role. Throws core::Error(kInvalidModel) when several
-  // of one variant do and none has a usual stem.
+  // The graph of the best wanted variant that plays the role. Of several of one variant without a usual stem
+  // the first is taken, with a remark, if all declare the same inputs and outputs (exports of one model to
+  // several opsets); else throws core::Error(kInvalidModel).
   std::optional<OnnxFile> find(const Role& role) const;
   // Throws core::Error(kInvalidModel) that says why each candidate was turned down.
   OnnxFile require(const Role& role) const;

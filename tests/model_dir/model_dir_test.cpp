@@ -118,8 +118,17 @@ TEST_F(ModelDir, UsualNameWinsOtherwiseAmbiguous) {
   put("encoder_model_optimized.onnx", encoder());
   put("decoder_model_merged.onnx", merged());
   EXPECT_EQ(found(find().encoder), "encoder_model.onnx");
-  put("onnx/encoder_model.onnx", encoder());
+  EXPECT_EQ(find().encoder.remark, "");
+  put("onnx/encoder_model.onnx", graph_bytes({"pixel_values"}, {{"image_embeds", 3}}));
   expect_error("play the same role");
+}
+
+TEST_F(ModelDir, OfGraphsThatDeclareTheSameTheFirstIsTakenWithARemark) {
+  put("encoder_opset18.onnx", encoder());
+  put("encoder_opset23.onnx", encoder());
+  put("decoder_model_merged.onnx", merged());
+  EXPECT_EQ(found(find().encoder), "encoder_opset18.onnx");
+  EXPECT_NE(find().encoder.remark.find("encoder_opset23.onnx would do as well"), std::string::npos);
 }
 
 TEST_F(ModelDir, Dtypes) {
