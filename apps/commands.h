@@ -18,6 +18,10 @@ namespace vulcap::apps {
 using Command = std::function<int()>;
 
 Command add_caption(CLI::App& app);
+Command add_classify(CLI::App& app);
+Command add_ner(CLI::App& app);
+Command add_qa(CLI::App& app);
+Command add_fill_mask(CLI::App& app);
 Command add_devices(CLI::App& app);
 Command add_inspect(CLI::App& app);
 Command add_verify(CLI::App& app);

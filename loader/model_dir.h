@@ -17,9 +17,9 @@ namespace vulcap::loader {
 
 struct OnnxFile {
   std::filesystem::path path;
-  std::string stem;    // without the variant's suffix: "decoder_model_merged"
-  std::string dtype;   // variant: fp32 (no suffix), fp16, q8 ("_quantized"), int8, uint8, q4, q4f16, bnb4
-  std::string remark;  // a line for the user when other files would have done as well
+  std::string stem;   // without the variant's suffix: "decoder_model_merged"
+  std::string dtype;  // variant: fp32 (no suffix), fp16, q8 ("_quantized"), int8, uint8, q4, q4f16, bnb4
+  std::string remark = {};  // a line for the user when other files would have done as well
 };
 
 // The *.onnx of `dir` and of `dir`/onnx, sorted by path. Throws core::Error(kInvalidModel) when `dir` is no

@@ -22,6 +22,14 @@ constexpr Task kTasks[] = {
     {"automatic-speech-recognition", verify_transcriptions},
     {"image-to-text", verify_captions},
     {"image-text-to-text", verify_captions},
+    {"text-classification", verify_text_classification},
+    {"zero-shot-classification", verify_zero_shot_classification},
+    {"multiple-choice", verify_multiple_choice},
+    {"token-classification", verify_token_classification},
+    {"question-answering", verify_question_answering},
+    {"fill-mask", verify_fill_mask},
+    {"feature-extraction", verify_text_features},
+    {"image-classification", verify_image_classification},
 };
 
 }  // namespace
@@ -68,7 +76,7 @@ GenerationFlags flags_of(const nlohmann::json& params) {
 }
 
 fs::path find_input(const fs::path& dir, const std::string& kind, const std::string& name) {
-  for (const fs::path& folder : {dir / "expected" / kind, dir / ".." / kind}) {
+  for (const fs::path& folder : {dir / "expected" / kind, dir / ".." / kind, dir / ".."}) {
     if (fs::exists(folder / name)) return folder / name;
   }
   throw core::Error(core::ErrorCode::kInvalidModel,

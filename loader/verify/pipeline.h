@@ -33,7 +33,9 @@ void verify_case(const PipelineRun& run, const std::string& name,
 std::string case_name(const nlohmann::json& item, size_t index);
 // generate() arguments of transformers as command-line flags.
 GenerationFlags flags_of(const nlohmann::json& params);
-// In expected/<kind> of the folder, else in ../<kind>: the images or audio that several folders share.
+// In expected/<kind> of the folder, else in ../<kind>, the images or audio that several folders share, else
+// in
+// .. for a name with a folder.
 std::filesystem::path find_input(const std::filesystem::path& dir, const std::string& kind,
                                  const std::string& name);
 // Takes one number into the row: max_abs, max_rel, and a note when they differ by more than `atol` or one
@@ -43,5 +45,13 @@ void compare_number(double got, double want, double atol, const std::string& wha
 // One a task; each returns how many rows it made.
 int verify_captions(const PipelineRun& run);
 int verify_transcriptions(const PipelineRun& run);
+int verify_text_classification(const PipelineRun& run);
+int verify_zero_shot_classification(const PipelineRun& run);
+int verify_multiple_choice(const PipelineRun& run);
+int verify_token_classification(const PipelineRun& run);
+int verify_question_answering(const PipelineRun& run);
+int verify_fill_mask(const PipelineRun& run);
+int verify_text_features(const PipelineRun& run);
+int verify_image_classification(const PipelineRun& run);
 
 }  // namespace vulcap::loader
