@@ -5,9 +5,9 @@
 
 #include "loader/families/model_folder.h"
 #include "loader/generation/run_generation.h"
+#include "loader/generation/token_embeddings.h"
 #include "loader/read_json.h"
 #include "runtime/core/error.h"
-#include "runtime/core/half.h"
 
 namespace vulcap::loader {
 namespace {
@@ -61,8 +61,8 @@ void CaptionerBase::load_encoder(const OnnxFile& file, const std::string& role) 
   }
 }
 
-void CaptionerBase::load_decoder(const DecoderFiles& files) {
-  decoder_ = std::make_unique<TextDecoder>(device_, files, options_);
+void CaptionerBase::load_decoder(const DecoderFiles& files, int64_t first_position) {
+  decoder_ = std::make_unique<TextDecoder>(device_, files, options_, first_position);
   description_.insert(description_.end(), decoder_->description().begin(), decoder_->description().end());
   // Ids without a token would be left out of captions without a word.
   const auto known = int64_t(tokenizer_.vocab_size());
@@ -80,8 +80,7 @@ core::Shape pixel_shape(const graph::Value& input, const image::PixelValues& pix
 }
 
 core::Tensor pixel_tensor(const image::PixelValues& pixels, core::DType dtype, const core::Shape& shape) {
-  const core::Tensor tensor(core::DType::kF32, shape, std::as_bytes(std::span(pixels.data)), nullptr, false);
-  return dtype == core::DType::kF16 ? core::to_half(tensor) : tensor;
+  return as_float({core::DType::kF32, shape, std::as_bytes(std::span(pixels.data)), nullptr, false}, dtype);
 }
 
 // true or 1 for every pixel.
@@ -115,7 +114,20 @@ session::NamedTensors encoder_inputs(const graph::Graph& encoder, const image::P
   return inputs;
 }
 
+session::EncoderOutput CaptionerBase::write_pixels(const image::PixelValues& pixels) {
+  const core::DType dtype = decoder_->input_dtype(decoder_->roles().states);
+  const core::Shape shape{pixels.frames, pixels.channels, pixels.height, pixels.width};
+  const core::Tensor tensor = pixel_tensor(pixels, dtype, shape);
+  if (!pixel_buffer_ || pixel_bytes_ != tensor.bytes().size()) {
+    pixel_bytes_ = tensor.bytes().size();
+    pixel_buffer_ = device_.backend().allocate(pixel_bytes_, "pixel_values");
+  }
+  pixel_buffer_->write(0, tensor.bytes());
+  return {pixel_buffer_, dtype, shape};
+}
+
 session::EncoderOutput CaptionerBase::prepare_encoder(const image::PixelValues& pixels) {
+  if (!encoder_) return write_pixels(pixels);
   encoder_program_ = &encoder_->prepare(encoder_inputs(encoder_->graph(), pixels));
   const plan::External& slot =
       encoder_program_->plan().externals[encoder_program_->plan().external(states_name_)];
@@ -150,6 +162,28 @@ void CaptionerBase::start(const CaptionPrompt&, std::span<const int64_t>) {}
 std::span<const float> CaptionerBase::step(std::span<const int64_t> ids, int rows, int length,
                                            std::span<const int32_t> reorder) {
   return decoder_->step(ids, rows, length, reorder);
+}
+
+std::vector<int64_t> CaptionerBase::started_ids(const std::string& text,
+                                                const generate::GenerationConfig& config) const {
+  const auto start = config.decoder_start_token_id ? config.decoder_start_token_id : config.bos_token_id;
+  if (!start) {
+    throw core::Error(
+        core::ErrorCode::kInvalidModel,
+        dir_.string() +
+            ": neither generation_config.json nor config.json names decoder_start_token_id or bos_token_id");
+  }
+  std::vector<int64_t> ids{*start};
+  const tokenizer::Encoding encoding = tokenizer_.encode(text, false);
+  const bool starts_itself = !encoding.ids.empty() && encoding.ids[0] == *start;
+  ids.insert(ids.end(), encoding.ids.begin() + (starts_itself ? 1 : 0), encoding.ids.end());
+  return ids;
+}
+
+void CaptionerBase::refuse_task(const CaptionPrompt& prompt) {
+  if (prompt.task.empty()) return;
+  throw core::Error(core::ErrorCode::kUsage,
+                    "this model knows no tasks; leave out --task, or ask in words with --prompt");
 }
 
 Caption CaptionerBase::make_caption(const generate::Sequence& sequence, const CaptionPrompt&) const {
@@ -204,8 +238,9 @@ CaptionResult CaptionerBase::caption_pixels(const image::PixelValues& pixels, co
     return step(ids_of_step, rows, length, reorder);
   };
   GenerationTiming timing;
-  const auto sequences =
-      run_generation({decoder_step, decoder_->vocab(), &tokenizer_, on_text, {}}, prompts, config, timing);
+  const auto sequences = run_generation(
+      {decoder_step, decoder_->vocab(), &tokenizer_, on_text, {}, {}, decoder_->roles().states.empty()},
+      prompts, config, timing);
   result.timing.prefill = timing.prefill;
   result.timing.steps = std::move(timing.steps);
   const auto text_begin = Clock::now();
@@ -226,13 +261,14 @@ std::vector<std::string> CaptionerBase::warnings() const {
   return all;
 }
 
-Fallbacks CaptionerBase::fallbacks() const {
-  std::vector<const plan::Plan*> plans{encoder_program_ != nullptr ? &encoder_program_->plan() : nullptr};
-  if (decoder_) {
-    const auto decoder = decoder_->plans();
-    plans.insert(plans.end(), decoder.begin(), decoder.end());
-  }
-  return count_fallbacks(plans);
+std::vector<const plan::Plan*> CaptionerBase::plans() const {
+  std::vector<const plan::Plan*> all{encoder_program_ != nullptr ? &encoder_program_->plan() : nullptr};
+  if (!decoder_) return all;
+  const auto decoder = decoder_->plans();
+  all.insert(all.end(), decoder.begin(), decoder.end());
+  return all;
 }
+
+Fallbacks CaptionerBase::fallbacks() const { return count_fallbacks(plans()); }
 
 }  // namespace vulcap::loader

@@ -56,13 +56,22 @@ class CaptionerBase : public Captioner {
   // generate::Prompts::embedded. Known once prompt_ids() was called.
   virtual int64_t embedded_positions() const { return 0; }
   // The encoder's program with the pixels written, not yet run; returns what the decoder reads of it, where
-  // it will be: nothing for one that takes embeddings.
+  // it will be: nothing for one that takes embeddings, the pixels for one with the image encoder inside.
   virtual session::EncoderOutput prepare_encoder(const image::PixelValues& pixels);
+  // Of everything made so far.
+  virtual std::vector<const plan::Plan*> plans() const;
 
   // --- what families use ---
   // Loads the image encoder; `role` describes it.
   void load_encoder(const OnnxFile& file, const std::string& role);
-  void load_decoder(const DecoderFiles& files);
+  // `first_position`: the position id of a sequence's first token.
+  void load_decoder(const DecoderFiles& files, int64_t first_position = 0);
+  // The start token and the text behind it, unless the text begins with that token. Throws
+  // core::Error(kInvalidModel) when no settings name the token.
+  std::vector<int64_t> started_ids(const std::string& text, const generate::GenerationConfig& config) const;
+  // Throws core::Error(kUsage) when there is a --task, for families that know none.
+  static void refuse_task(const CaptionPrompt& prompt);
+  int64_t reserve_positions(const generate::GenerationConfig& config, int64_t prompt_length) const;
   // Reads the longest sequence from the text model's settings.
   void read_positions(const nlohmann::json& text_config);
 
@@ -82,7 +91,10 @@ class CaptionerBase : public Captioner {
 
  private:
   session::EncoderOutput run_encoder(const image::PixelValues& pixels);
-  int64_t reserve_positions(const generate::GenerationConfig& config, int64_t prompt_length) const;
+  session::EncoderOutput write_pixels(const image::PixelValues& pixels);
+
+  std::shared_ptr<plan::Buffer> pixel_buffer_;  // of a decoder with the image encoder inside
+  uint64_t pixel_bytes_ = 0;
 };
 
 // Pixels as the graph's pixel_values takes them, f32 or f16 [1, channels, height, width], with frames as the

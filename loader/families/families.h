@@ -18,4 +18,13 @@ std::unique_ptr<Captioner> load_vision_encoder_decoder(const std::filesystem::pa
 std::unique_ptr<Transcriber> load_whisper(const std::filesystem::path& dir, const nlohmann::json& config,
                                           session::Device& device, const LoadOptions& options);
 
+// Image features in front of a text decoder's start token; one graph, or three with a cache.
+std::unique_ptr<Captioner> load_prefix_vlm(const std::filesystem::path& dir, const nlohmann::json& config,
+                                           session::Device& device, const LoadOptions& options);
+
+// Image features in place of an image token that the config names.
+std::unique_ptr<Captioner> load_image_text_decoder(const std::filesystem::path& dir,
+                                                   const nlohmann::json& config, session::Device& device,
+                                                   const LoadOptions& options);
+
 }  // namespace vulcap::loader

@@ -4,7 +4,6 @@
 #include "loader/families/captioner_base.h"
 #include "loader/families/families.h"
 #include "loader/families/model_folder.h"
-#include "runtime/core/error.h"
 
 namespace vulcap::loader {
 namespace {
@@ -28,21 +27,8 @@ class VisionEncoderDecoder : public CaptionerBase {
 
 std::vector<int64_t> VisionEncoderDecoder::prompt_ids(const CaptionPrompt& prompt,
                                                       const generate::GenerationConfig& config) {
-  if (!prompt.task.empty()) {
-    throw core::Error(core::ErrorCode::kUsage, "a vision-encoder-decoder knows no tasks; leave out --task");
-  }
-  const auto start = config.decoder_start_token_id ? config.decoder_start_token_id : config.bos_token_id;
-  if (!start) {
-    throw core::Error(
-        core::ErrorCode::kInvalidModel,
-        dir_.string() +
-            ": neither generation_config.json nor config.json names decoder_start_token_id or bos_token_id");
-  }
-  std::vector<int64_t> ids{*start};
-  const tokenizer::Encoding text = tokenizer_.encode(prompt.text, false);
-  const bool starts_itself = !text.ids.empty() && text.ids[0] == *start;
-  ids.insert(ids.end(), text.ids.begin() + (starts_itself ? 1 : 0), text.ids.end());
-  return ids;
+  refuse_task(prompt);
+  return started_ids(prompt.text, config);
 }
 
 }  // namespace

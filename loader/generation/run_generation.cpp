@@ -29,6 +29,7 @@ class TimedSteps : public generate::StepModel {
     return logits;
   }
   int vocab_size() const override { return int(run_.vocab); }
+  bool expands_prompt() const override { return run_.expands_prompt; }
 
  private:
   const GenerationRun& run_;

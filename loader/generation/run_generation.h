@@ -30,6 +30,7 @@ struct GenerationRun {
   std::function<void(const std::string&)> on_warning;
   // Run after the standard processors and before those of sampling. Not owned.
   std::vector<generate::LogitsProcessor*> processors = {};
+  bool expands_prompt = false;  // see generate::StepModel
 };
 
 // Per prompt num_return_sequences sequences. Times are added to `timing`. Throws core::Error as generate()

@@ -34,7 +34,8 @@ bool has_encoder_cache(const graph::Graph& graph) {
 
 }  // namespace
 
-TextDecoder::TextDecoder(session::Device& device, const DecoderFiles& files, const LoadOptions& options) {
+TextDecoder::TextDecoder(session::Device& device, const DecoderFiles& files, const LoadOptions& options,
+                         int64_t first_position) {
   const auto& with_past = files.merged ? files.merged : files.with_past;
   const OnnxFile& chosen = with_past ? *with_past : *files.decoder;
   description_.push_back(describe_file("decoder", chosen, options));
@@ -49,8 +50,8 @@ TextDecoder::TextDecoder(session::Device& device, const DecoderFiles& files, con
     description_.push_back(describe_file("first decoder", *files.decoder, options));
   }
   roles_ = roles_of(graph, chosen, first ? &first->first : nullptr);
-  if (const auto embeds = graph.find_input(roles_.embeds); embeds != graph::kNoValue)
-    embeddings_dtype_ = graph.value(embeds).dtype;
+  roles_.first_position = first_position;
+  for (graph::ValueId id : graph.inputs) input_dtypes_[graph.value(id).name] = graph.value(id).dtype;
   if (!with_past) {
     decoder_ = std::make_unique<session::UncachedDecoder>(device, std::move(graph), roles_, passes);
     return;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -18,7 +19,9 @@ class TextDecoder {
  public:
   // Of the files, a merged decoder is taken before one with past, that before one without. Throws
   // core::Error(kInvalidModel), the path in front, for inputs without a known role.
-  TextDecoder(session::Device& device, const DecoderFiles& files, const LoadOptions& options);
+  // `first_position`: the position id of a sequence's first token.
+  TextDecoder(session::Device& device, const DecoderFiles& files, const LoadOptions& options,
+              int64_t first_position = 0);
 
   // As in session::Decoder. A graph that uses its cache in a way that cannot be done in place runs without
   // cache from then on: slower, the same answers, and a remark says so.
@@ -30,8 +33,8 @@ class TextDecoder {
     return decoder_->step(tokens, rows, length, reorder);
   }
   int64_t vocab() const { return decoder_->vocab(); }
-  // Of inputs_embeds; undefined for a decoder that takes ids.
-  core::DType embeddings_dtype() const { return embeddings_dtype_; }
+  // As the graph of the steps declares it.
+  core::DType input_dtype(const std::string& name) const { return input_dtypes_.at(name); }
 
   const session::DecoderRoles& roles() const { return roles_; }
   std::vector<const plan::Plan*> plans() const { return decoder_->plans(); }
@@ -42,7 +45,7 @@ class TextDecoder {
   void with_or_without_cache(const std::function<void()>& action);
 
   session::DecoderRoles roles_;
-  core::DType embeddings_dtype_ = core::DType::kUndefined;
+  std::map<std::string, core::DType> input_dtypes_;
   std::unique_ptr<session::Decoder> decoder_;
   std::function<void()> uncached_;  // replaces decoder_ by one without cache; empty when it has none already
   std::vector<std::string> remarks_;

@@ -17,6 +17,12 @@ struct Family {
 
 constexpr Family kCaptionFamilies[] = {
     {"vision-encoder-decoder", load_vision_encoder_decoder},
+    {"prefix_conditioning_vlm", load_prefix_vlm},
+    {"moondream1", load_image_text_decoder},
+    {"llava", load_image_text_decoder},
+    {"idefics3", load_image_text_decoder},
+    {"smolvlm", load_image_text_decoder},
+    {"paligemma", load_image_text_decoder},
 };
 
 }  // namespace
@@ -30,8 +36,11 @@ std::unique_ptr<Captioner> load_captioner(const std::filesystem::path& dir, sess
     if (family.model_type == type) return family.load(dir, config, device, options);
     known += (known.empty() ? "" : ", ") + std::string(family.model_type);
   }
+  if (first_integer(config, {"image_token_id", "image_token_index"}))
+    return load_image_text_decoder(dir, config, device, options);
   throw core::Error(core::ErrorCode::kInvalidModel, (dir / "config.json").string() + ": model_type '" + type +
-                                                        "' cannot caption here; supported: " + known);
+                                                        "' cannot caption here; supported: " + known +
+                                                        ", and others whose config names an image token");
 }
 
 }  // namespace vulcap::loader

@@ -113,7 +113,15 @@ passes::InputSpec DecoderGraph::spec(const graph::Value& input, const CallSizes&
     return {{images(0), images(1)}, {}, 0, sizes.states_masked ? graph::Fact{} : all_ones()};
   if (name == roles_.mask) return {{rows, sizes.past + length}, {}, 0, all_ones()};
   if (name == roles_.positions)
-    return {{rows, length}, {}, 0, sizes.padded ? graph::Fact{} : counting_from(sizes.past)};
+    return {{rows, length},
+            {},
+            0,
+            sizes.padded ? graph::Fact{} : counting_from(sizes.past + Dim(roles_.first_position))};
+  if (name == roles_.logits_kept) {
+    const core::Shape shape(input.shape ? input.shape->size() : 0, 1);
+    return {
+        SymShape(shape.begin(), shape.end()), core::Tensor::from<int64_t>(DType::kI64, shape, {1}), 0, {}};
+  }
   if (name == roles_.use_cache)
     return {{Dim(1)}, core::Tensor::from<uint8_t>(DType::kBool, {1}, {uint8_t(use_cache)}), 0, {}};
   if (const CacheLayout* cached = layout_of(roles_.cache, layouts_, name))

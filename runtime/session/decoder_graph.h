@@ -19,15 +19,18 @@ namespace vulcap::session {
 struct DecoderRoles {
   std::string ids;          // i64[rows, length], or
   std::string embeds;       // f[rows, length, width]: the caller embeds the tokens
-  std::string states;       // encoder output f[images, positions, width]; "" without cross-attention
+  std::string states;       // encoder output f[images, positions, width], or what else stays the same while
+                            // a caption grows, like pixels; "" for text alone
   std::string logits;       // f[rows, length, vocabulary]
   std::string use_cache;    // bool[1] of a merged decoder
   std::string mask;         // attention_mask [rows, past + length]
   std::string states_mask;  // encoder_attention_mask [images, positions]
-  std::string positions;    // position_ids [rows, length]: past + index
+  std::string positions;    // position_ids [rows, length]: first_position + past + index
+  std::string logits_kept;  // num_logits_to_keep, always 1
   std::vector<std::pair<std::string, std::string>> cache;  // past [rows, heads, past, width] -> present
   // Keys and values of cross-attention, [images, heads, positions, width]: past -> present of the first call.
   std::vector<std::pair<std::string, std::string>> encoder_cache;
+  int64_t first_position = 0;
 };
 
 // The sizes of one call. `past`: positions before it, a number or the symbol $past, whose cached values are

@@ -123,7 +123,7 @@ std::span<const float> UncachedDecoder::step(const Tokens& tokens, int rows, int
   for (const auto& sequence : sequences_) flat.insert(flat.end(), sequence.begin(), sequence.end());
   const DecoderRoles& roles = graph_.roles();
   program.write(roles.ids.empty() ? roles.embeds : roles.ids, flat);
-  write_positions(program, roles.positions, rows, length_, 0);
+  write_positions(program, roles.positions, rows, length_, roles.first_position);
   program.run();
   last_plan_ = &program.plan();
   read_last_logits(program, roles.logits, rows, graph_.vocab(), logits_);

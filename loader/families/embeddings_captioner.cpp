@@ -1,0 +1,121 @@
+#include "loader/families/embeddings_captioner.h"
+
+#include <algorithm>
+
+#include "loader/families/model_folder.h"
+#include "runtime/core/error.h"
+
+namespace vulcap::loader {
+namespace {
+
+// Room that prepare() leaves for a prompt's text.
+constexpr int64_t kUsualText = 32;
+
+}  // namespace
+
+void EmbeddingsCaptioner::load_graphs(const nlohmann::json& config, int64_t first_position) {
+  read_positions(section(config, "text_config"));
+  const ModelFiles files(dir_, options_.dtype);
+  load_encoder(files.require(image_encoder_role()), "vision encoder");
+  if (options_.encoder_only) return;
+  embeddings_ = std::make_unique<TokenEmbeddings>(device_, files.require(token_embeddings_role()), options_);
+  description_.push_back(embeddings_->description());
+  load_decoder(files.require_decoders({.input = DecoderNeeds::Input::kEmbeds}), first_position);
+}
+
+ImageFeatures EmbeddingsCaptioner::features() const {
+  const core::Shape& shape = features_.shape;
+  const size_t rows = shape.empty() ? 0 : core::element_count({shape.begin(), shape.end() - 1});
+  return {int64_t(rows), pixels_.frames, pixels_.frame_rows, pixels_.frame_columns};
+}
+
+session::EncoderOutput EmbeddingsCaptioner::prepare_encoder(const image::PixelValues& pixels) {
+  features_ = CaptionerBase::prepare_encoder(pixels);
+  pixels_ = {{},
+             pixels.channels,
+             pixels.height,
+             pixels.width,
+             pixels.frames,
+             pixels.frame_rows,
+             pixels.frame_columns};
+  return {};
+}
+
+void EmbeddingsCaptioner::prepare(const generate::GenerationConfig& config) {
+  CaptionerBase::prepare(config);
+  if (!decoder_) return;
+  decoder_->reserve(reserve_positions(config, 1) + features().rows + kUsualText);
+  decoder_->prepare({}, int(config.num_beams));
+}
+
+std::vector<int64_t> EmbeddingsCaptioner::prompt_ids(const CaptionPrompt& prompt,
+                                                     const generate::GenerationConfig& config) {
+  layout_ = layout(prompt, config);
+  const auto places = std::count(layout_.begin(), layout_.end(), kImage);
+  if (places != features().rows) {
+    throw core::Error(core::ErrorCode::kUsage,
+                      "the prompt holds " + std::to_string(places) + " image tokens but the image gives " +
+                          std::to_string(features().rows) + " features; name the image once in the prompt");
+  }
+  const auto image_id = visible_image_id();
+  if (!image_id) return {};
+  std::vector<int64_t> ids = layout_;
+  std::replace(ids.begin(), ids.end(), kImage, *image_id);
+  return ids;
+}
+
+int64_t EmbeddingsCaptioner::embedded_positions() const {
+  return visible_image_id() ? 0 : int64_t(layout_.size());
+}
+
+void EmbeddingsCaptioner::start(const CaptionPrompt&, std::span<const int64_t>) {
+  std::vector<int64_t> ids = layout_;
+  std::replace(ids.begin(), ids.end(), kImage, int64_t{0});  // a token that every vocabulary has
+  const core::Tensor text = as_float(embeddings_->embed(ids, 1, int(ids.size())), core::DType::kF32);
+  const core::Tensor features = as_float(encoder_program_->read(states_name_), core::DType::kF32);
+  const int64_t width = text.shape().back();
+  if (features.shape().back() != width) {
+    throw core::Error(core::ErrorCode::kInvalidModel,
+                      dir_.string() + ": image features are " + std::to_string(features.shape().back()) +
+                          " wide but token embeddings " + std::to_string(width) +
+                          "; the graphs are of different models");
+  }
+  core::Tensor joined(core::DType::kF32, text.shape());
+  const float* feature = features.as<float>().data();
+  for (size_t i = 0; i < layout_.size(); ++i) {
+    const bool is_image = layout_[i] == kImage;
+    const size_t at = i * size_t(width);
+    std::copy_n(is_image ? feature : text.as<float>().data() + at, width,
+                joined.mutable_as<float>().data() + at);
+    if (is_image) feature += width;
+  }
+  prompt_ = as_float(joined, decoder_->input_dtype(decoder_->roles().embeds));
+}
+
+std::span<const float> EmbeddingsCaptioner::step(std::span<const int64_t> ids, int rows, int length,
+                                                 std::span<const int32_t> reorder) {
+  if (prompt_.size() > 0) {
+    const core::Tensor prompt = std::exchange(prompt_, {});
+    return decoder_->step(prompt, rows, int(prompt.shape()[1]), reorder);
+  }
+  const core::Tensor next =
+      as_float(embeddings_->embed(ids, rows, length), decoder_->input_dtype(decoder_->roles().embeds));
+  return decoder_->step(next, rows, length, reorder);
+}
+
+// The answer alone, without the prompt that the ids begin with.
+Caption EmbeddingsCaptioner::make_caption(const generate::Sequence& sequence, const CaptionPrompt&) const {
+  const size_t prompt = visible_image_id() ? layout_.size() : 0;
+  return {tokenizer_.decode(std::span<const int64_t>(sequence.ids).subspan(prompt)), sequence.ids,
+          sequence.score};
+}
+
+std::vector<const plan::Plan*> EmbeddingsCaptioner::plans() const {
+  std::vector<const plan::Plan*> all = CaptionerBase::plans();
+  if (!embeddings_) return all;
+  const auto own = embeddings_->plans();
+  all.insert(all.end(), own.begin(), own.end());
+  return all;
+}
+
+}  // namespace vulcap::loader

@@ -1,0 +1,53 @@
+// Captioners whose decoder takes embeddings: rows of image features stand among the embeddings of the
+// prompt's tokens. A family says where.
+#pragma once
+
+#include <vector>
+
+#include "loader/families/captioner_base.h"
+#include "loader/families/image_prompt.h"
+#include "loader/generation/token_embeddings.h"
+
+namespace vulcap::loader {
+
+class EmbeddingsCaptioner : public CaptionerBase {
+ public:
+  void prepare(const generate::GenerationConfig& config) override;
+
+ protected:
+  using CaptionerBase::CaptionerBase;
+  // The image encoder, the token embeddings and the decoder. `first_position`: see load_decoder().
+  void load_graphs(const nlohmann::json& config, int64_t first_position = 0);
+
+  // In a layout: the position takes the next row of image features.
+  static constexpr int64_t kImage = -1;
+  // The whole prompt: token ids, and kImage features().rows times.
+  virtual std::vector<int64_t> layout(const CaptionPrompt& prompt,
+                                      const generate::GenerationConfig& config) = 0;
+  // The id at image positions in what generate() sees of the prompt, and returns; none: it sees nothing, as
+  // where transformers is given `inputs_embeds` alone.
+  virtual std::optional<int64_t> visible_image_id() const { return std::nullopt; }
+
+  // Of the image that was encoded last.
+  ImageFeatures features() const;
+
+  session::EncoderOutput prepare_encoder(const image::PixelValues& pixels) override;
+  std::vector<const plan::Plan*> plans() const override;
+
+ private:
+  std::vector<int64_t> prompt_ids(const CaptionPrompt& prompt,
+                                  const generate::GenerationConfig& config) override;
+  int64_t embedded_positions() const override;
+  void start(const CaptionPrompt& prompt, std::span<const int64_t> ids) override;
+  std::span<const float> step(std::span<const int64_t> ids, int rows, int length,
+                              std::span<const int32_t> reorder) override;
+  Caption make_caption(const generate::Sequence& sequence, const CaptionPrompt& prompt) const override;
+
+  std::unique_ptr<TokenEmbeddings> embeddings_;
+  session::EncoderOutput features_;  // f[..., width], image features row by row
+  image::PixelValues pixels_;        // of the last image, without its data
+  std::vector<int64_t> layout_;
+  core::Tensor prompt_;  // f[1, length, width] until the first step has read it
+};
+
+}  // namespace vulcap::loader
