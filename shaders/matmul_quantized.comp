@@ -1,7 +1,7 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 // A lane computes kRows x 4 neighbouring columns and dequantises the weights of its columns in registers, four along k at a
-// time; shuffles hand the elements of A round.
+// time; shuffles hand the elements of A round. On GPUs the kSplits subgroups of a workgroup share out k where rows are few.
 #extension GL_KHR_shader_subgroup_shuffle : require
 //! S = f32 f16
 #include "shaders/lib/storage.glsl"
@@ -9,7 +9,7 @@
 #include "shaders/abi.h"
 #include "shaders/lib/math.glsl"
 
-layout(local_size_x_id = 10) in;  // one subgroup
+layout(local_size_x_id = 10, local_size_y_id = 11) in;  // a row is one subgroup
 layout(constant_id = 0) const uint kFlags = 0;
 layout(constant_id = 1) const uint kAct = 0;
 layout(constant_id = 2) const uint kRows = 8;
@@ -19,6 +19,7 @@ const uint kSingly = 0, kAlongK = 1, kAlongN = 2;
 layout(constant_id = 4) const uint kReading = kSingly;
 layout(constant_id = 5) const bool kHalfScale = false;
 layout(constant_id = 7) const uint kLanes = 8;
+layout(constant_id = 8) const uint kSplits = 1;
 layout(push_constant) uniform Push { MatmulQuantizedParams p; };
 READONLY(0, STORE, a);
 READONLY(1, uint8_t, b_bytes);
@@ -31,6 +32,8 @@ READONLY(3, float16_t, half_zeros);
 READONLY(4, STORE, bias);
 READONLY(5, STORE, residual);
 BUFFER(6, STORE, target);
+
+shared float partial[kSplits > 1 ? kSplits * kRows * 4 * kLanes : 1];
 
 const bool kSigned = (kFlags & kWeightSigned) != 0, kHighFirst = (kFlags & kWeightHighFirst) != 0;
 const bool kFp4 = (kFlags & kWeightFp4) != 0, kNf4 = (kFlags & kWeightNf4) != 0;
@@ -109,7 +112,8 @@ void main() {
   float sum[kRows][4];
   [[unroll]] for (uint r = 0; r < kRows; ++r) [[unroll]] for (uint j = 0; j < 4; ++j) sum[r][j] = 0.0;
   float scale[4] = {0.0, 0.0, 0.0, 0.0}, zero[4] = {0.0, 0.0, 0.0, 0.0};
-  for (uint begin = 0; begin < p.k; begin += 4 * kLanes) {
+  uint split = kSplits > 1 ? gl_LocalInvocationID.y : 0;
+  for (uint begin = split * 4 * kLanes; begin < p.k; begin += kSplits * 4 * kLanes) {
     vec4 block[kRows];
     [[unroll]] for (uint r = 0; r < kRows; ++r) block[r] = load_a(min(row + r, p.m - 1), begin + 4 * lane);
     [[dont_unroll]] for (uint i = 0; i < kLanes; ++i) {
@@ -147,6 +151,19 @@ void main() {
         [[unroll]] for (uint d = 0; d < 4; ++d) {
           [[unroll]] for (uint j = 0; j < 4; ++j) sum[r][j] = fma(x[d], w[d][j], sum[r][j]);
         }
+      }
+    }
+  }
+  if (kSplits > 1) {
+    [[unroll]] for (uint r = 0; r < kRows; ++r) {
+      [[unroll]] for (uint j = 0; j < 4; ++j)
+        partial[((split * kRows + r) * 4 + j) * kLanes + lane] = sum[r][j];
+    }
+    barrier();
+    if (split != 0) return;
+    [[unroll]] for (uint r = 0; r < kRows; ++r) {
+      [[unroll]] for (uint j = 0; j < 4; ++j) {
+        for (uint i = 1; i < kSplits; ++i) sum[r][j] += partial[((i * kRows + r) * 4 + j) * kLanes + lane];
       }
     }
   }

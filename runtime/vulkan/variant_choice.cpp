@@ -149,11 +149,25 @@ void choose_matmul_registers(Chooser& c, const abi::MatmulParams& p) {
 }
 
 void choose_matmul_vector(Chooser& c, const abi::MatmulParams& p) {
-  constexpr uint32_t kInvocations = 256, kColumns = 64;
   const bool trans = (p.flags & abi::kMatmulTransB) != 0;
+  // Along n, many rows of the workgroup: a column's k is read in few rounds, each of which waits for memory.
+  const uint32_t x = trans ? 64 : 32;
+  const uint32_t y = trans ? 4 : std::min(c.caps.max_workgroup_invocations, 1024u) / x;
   c.constant(2, p.m <= 1 ? 1 : p.m <= 4 ? 4 : 8);
-  const uint32_t columns = trans ? kInvocations / c.caps.subgroup_size : kColumns;
+  c.constant(3, x);
+  c.constant(4, y);
+  c.constant(kLocalX, x);
+  c.constant(kLocalY, y);
+  const uint32_t columns = trans ? x * y / c.caps.subgroup_size : x;
   c.dispatch().groups = {divide_up(p.n, columns), p.m == 0 ? 0u : 1u, p.batch};
+}
+
+// Small tiles where large ones would leave multiprocessors idle.
+void choose_matmul_tiled(Chooser& c, const abi::MatmulParams& p) {
+  constexpr uint64_t kBusy = 512;  // workgroups
+  const uint32_t block = uint64_t(divide_up(p.n, 64)) * divide_up(p.m, 64) * p.batch >= kBusy ? 4 : 2;
+  c.constant(2, block);
+  c.dispatch().groups = {divide_up(p.n, 16 * block), divide_up(p.m, 16 * block), p.batch};
 }
 
 // What models seldom multiply: f64, and integers of 32 and 64 bits, whose signs make no difference.
@@ -194,7 +208,7 @@ void choose_matmul(Chooser& c) {
   } else if (vector) {
     choose_matmul_vector(c, p);
   } else {
-    c.dispatch().groups = {divide_up(p.n, 64), divide_up(p.m, 64), p.batch};
+    choose_matmul_tiled(c, p);
   }
   const auto& groups = c.dispatch().groups;
   if (groups[1] > kMaxGroups || groups[2] > kMaxGroups)

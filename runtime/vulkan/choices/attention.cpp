@@ -43,9 +43,32 @@ void choose_linear_attention(Chooser& c) {
   c.loop_rounds(uint64_t(p.positions) * (1 + reads * (1 + p.key_width)) + 2 * p.key_width);
 }
 
+// Few queries on a GPU: subgroups share out the keys.
+void choose_attention_vector(Chooser& c, const abi::AttentionParams& p) {
+  constexpr uint32_t kMaxInvocations = 512;
+  if (!c.module("attention_vec.S_" + std::string(tag(c.call.variant.storage)))) return;
+  const uint32_t lanes = c.caps.subgroup_size;
+  const uint32_t lane_elements = divide_up(std::max({p.head_dim, p.v_dim, 1u}), lanes);
+  uint32_t subgroups = std::min(c.caps.max_workgroup_invocations, kMaxInvocations) / lanes;
+  // Sums of all subgroups lie in shared memory, of which a device has 16 KiB at least.
+  while (subgroups > 1 && subgroups * (lane_elements * lanes + 2) > 4096) subgroups /= 2;
+  c.constant(0, p.flags);
+  c.constant(1, subgroups);
+  c.constant(2, lane_elements);
+  c.constant(3, c.call.uses_state);
+  c.constant(5, lanes);
+  c.constant(kLocalX, subgroups * lanes);
+  c.dispatch().groups = {p.q_len, p.v_dim == 0 ? 0u : p.heads, p.batch};
+}
+
 void choose_attention(Chooser& c) {
   constexpr uint32_t kMaxPairs = 32;  // running sums that a lane can keep in registers
   const auto& p = c.call.params_as<abi::AttentionParams>();
+  if (p.heads > kMaxGroups || p.batch > kMaxGroups) {
+    c.choice.refusal = "more heads or batches than a dispatch can have";
+    return;
+  }
+  if (!software(c.caps) && p.q_len < 4) return choose_attention_vector(c, p);
   if (!c.module_by_storage()) return;
   const uint32_t lanes = c.caps.subgroup_size;
   const uint32_t lane_pairs = divide_up(std::max(p.v_dim, 1u), 2 * lanes);
@@ -59,9 +82,8 @@ void choose_attention(Chooser& c) {
   c.constant(3, c.call.uses_state);
   c.constant(4, all % 2 == 0 && p.head_dim > 0 && aligned_bindings(c.call));
   c.constant(5, lanes);
+  c.constant(6, software(c.caps) ? 1 : 4);
   c.constant(kLocalX, lanes);
-  if (p.heads > kMaxGroups || p.batch > kMaxGroups)
-    c.choice.refusal = "more heads or batches than a dispatch can have";
   c.dispatch().groups = {divide_up(p.q_len, rows), p.v_dim == 0 ? 0u : p.heads, p.batch};
   const uint64_t blocks = divide_up(p.head_dim, 2 * lanes);
   c.loop_rounds(divide_up(most_keys(c.call, p), lanes) * (1 + blocks * (1 + lanes) + lanes) +

@@ -62,6 +62,16 @@ void tile_groups(Chooser& c, uint32_t m, uint32_t n, uint32_t batch) {
     c.choice.refusal = "more rows or batches than a dispatch can have";
 }
 
+// Subgroups that share out k, so that a GPU with few rows to compute still has enough reads in flight. Their
+// sums lie in shared memory, of which a device has 16 KiB at least.
+uint32_t splits_of(const DeviceCaps& caps, uint32_t m, uint32_t k) {
+  if (software(caps) || m > 4) return 1;
+  const uint32_t lanes = caps.subgroup_size;
+  const uint32_t most = std::min({4096 / (4 * lanes * rows_of_lane(m)),
+                                  caps.max_workgroup_invocations / lanes, divide_up(k, 4 * lanes), 16u});
+  return std::max(most, 1u);
+}
+
 // Weights are read four at a time where four neighbours of a column share a scale and lie in one word.
 uint32_t reading_of(const ops::KernelCall& call, const abi::MatmulQuantizedParams& p) {
   constexpr uint32_t kSingly = 0, kAlongK = 1, kAlongN = 2;
@@ -127,6 +137,9 @@ void choose_matmul_quantized(Chooser& c) {
   c.constant(4, reading);
   c.constant(5, DType(p.scale_type) == DType::kF16);
   tile_groups(c, p.m, p.n, 1);
+  const uint32_t splits = splits_of(c.caps, p.m, p.k);
+  c.constant(8, splits);
+  c.constant(kLocalY, splits);
   const uint32_t lanes = c.caps.subgroup_size;
   c.loop_rounds(uint64_t(divide_up(p.k, 4 * lanes)) * (1 + lanes * (reading == 0 ? 17 : 1)) +
                 rows_of_lane(p.m) * 4);
