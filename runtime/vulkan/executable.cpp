@@ -22,6 +22,8 @@ struct Range {
 struct Segment {
   VkCommandBuffer commands = VK_NULL_HANDLE;  // null: no device call
   int32_t host_call = -1;
+  size_t first = 0, last = 0;               // of recorded calls, [first, last)
+  VkCommandBuffer timed = VK_NULL_HANDLE;  // the same with a time stamp behind each call
 };
 
 // What is bound for `bytes`: shaders read words, and buffers are padded to 16 bytes.
@@ -40,6 +42,7 @@ class VulkanExecutable : public plan::Executable {
 
   void record(Pipelines& pipelines, const DeviceCaps& caps);
   void run() override;
+  std::vector<plan::Timing> run_timed() override;
 
  private:
   struct Recorded {
@@ -59,6 +62,7 @@ class VulkanExecutable : public plan::Executable {
   void record_call(VkCommandBuffer commands, const Recorded& recorded, Hazards& hazards) const;
   void finish_segment(VkCommandBuffer commands) const;
   void run_on_host(const ops::KernelCall& call);
+  void make_timed_commands();
 
   std::shared_ptr<Device> device_;
   std::shared_ptr<Memory> memory_;
@@ -70,6 +74,7 @@ class VulkanExecutable : public plan::Executable {
   DeviceBuffer dummy_;  // stands for empty operands
   std::vector<Recorded> recorded_;
   std::vector<Segment> segments_;
+  Handle<VkQueryPool> stamps_;  // made by the first run_timed: one a call, and one in front of each segment
   std::vector<std::vector<std::byte>> host_copies_;  // one a binding, where the host does not see the buffer
   std::vector<uint32_t> host_state_;
 };
@@ -197,8 +202,10 @@ void VulkanExecutable::record_segments() {
       const auto info = structure<VkCommandBufferBeginInfo>(VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO);
       check(api.vkBeginCommandBuffer(segment.commands, &info), "vkBeginCommandBuffer");
       Hazards hazards;
+      segment.first = size_t(next - recorded_.begin());
       for (; next != recorded_.end() && next->call < end; ++next)
         record_call(segment.commands, *next, hazards);
+      segment.last = size_t(next - recorded_.begin());
       finish_segment(segment.commands);
     }
     segments_.push_back(segment);
@@ -251,6 +258,62 @@ void VulkanExecutable::run() {
     if (segment.commands != VK_NULL_HANDLE) device_->submit_and_wait(segment.commands, fence_.get());
     if (segment.host_call >= 0) run_on_host(calls_[size_t(segment.host_call)]);
   }
+}
+
+void VulkanExecutable::make_timed_commands() {
+  const DeviceApi& api = device_->api();
+  auto pool_info = structure<VkQueryPoolCreateInfo>(VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO);
+  pool_info.queryType = VK_QUERY_TYPE_TIMESTAMP;
+  pool_info.queryCount = uint32_t(recorded_.size() + segments_.size());
+  VkQueryPool pool = VK_NULL_HANDLE;
+  check(api.vkCreateQueryPool(api.device, &pool_info, nullptr, &pool), "vkCreateQueryPool");
+  stamps_ = device_->own(pool, api.vkDestroyQueryPool);
+  uint32_t stamp = 0;
+  for (Segment& segment : segments_) {
+    if (segment.commands == VK_NULL_HANDLE) continue;
+    segment.timed = device_->allocate_commands(pool_.get());
+    const auto info = structure<VkCommandBufferBeginInfo>(VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO);
+    check(api.vkBeginCommandBuffer(segment.timed, &info), "vkBeginCommandBuffer");
+    const auto stamps = uint32_t(segment.last - segment.first + 1);
+    api.vkCmdResetQueryPool(segment.timed, pool, stamp, stamps);
+    api.vkCmdWriteTimestamp(segment.timed, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, pool, stamp++);
+    Hazards hazards;
+    for (size_t i = segment.first; i < segment.last; ++i) {
+      record_call(segment.timed, recorded_[i], hazards);
+      api.vkCmdWriteTimestamp(segment.timed, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, pool, stamp++);
+    }
+    finish_segment(segment.timed);
+  }
+}
+
+// A call's time ends when it has and begins when the call before it ended; calls on the host count nothing.
+std::vector<plan::Timing> VulkanExecutable::run_timed() {
+  if (!device_->info().timestamps) {
+    run();
+    return {};
+  }
+  if (stamps_.get() == VK_NULL_HANDLE) make_timed_commands();
+  std::vector<plan::Timing> timings;
+  uint32_t stamp = 0;
+  for (const Segment& segment : segments_) {
+    if (segment.timed != VK_NULL_HANDLE) {
+      device_->submit_and_wait(segment.timed, fence_.get());
+      std::vector<uint64_t> ticks(segment.last - segment.first + 1);
+      const DeviceApi& api = device_->api();
+      check(api.vkGetQueryPoolResults(api.device, stamps_.get(), stamp, uint32_t(ticks.size()),
+                                      ticks.size() * sizeof(uint64_t), ticks.data(), sizeof(uint64_t),
+                                      VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT),
+            "vkGetQueryPoolResults");
+      stamp += uint32_t(ticks.size());
+      for (size_t i = 1; i < ticks.size(); ++i) {
+        const double seconds =
+            double(ticks[i] - ticks[i - 1]) * double(device_->info().timestamp_period_ns) * 1e-9;
+        timings.push_back({int32_t(recorded_[segment.first + i - 1].call), seconds});
+      }
+    }
+    if (segment.host_call >= 0) run_on_host(calls_[size_t(segment.host_call)]);
+  }
+  return timings;
 }
 
 void VulkanExecutable::run_on_host(const ops::KernelCall& call) {

@@ -10,6 +10,9 @@ namespace {
 
 constexpr uint64_t kBlockBytes = 32u << 20;
 constexpr uint64_t kStagingBytes = 4u << 20;
+// The host reads device memory over the bus a word at a time: beyond so many bytes a copy to host memory is
+// faster.
+constexpr size_t kUncachedReadBytes = 64;
 constexpr VkMemoryPropertyFlags kHostFlags =
     VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
 constexpr uint32_t kNoType = UINT32_MAX;
@@ -31,6 +34,12 @@ uint32_t find_type(const VkPhysicalDeviceMemoryProperties& memory, uint32_t allo
     if ((allowed >> i & 1u) != 0 && (memory.memoryTypes[i].propertyFlags & wanted) == wanted) return i;
   }
   return kNoType;
+}
+
+// Cached where there is such a type: what the host writes it also reads.
+uint32_t find_host_type(const VkPhysicalDeviceMemoryProperties& memory, uint32_t allowed) {
+  const uint32_t cached = find_type(memory, allowed, kHostFlags | VK_MEMORY_PROPERTY_HOST_CACHED_BIT);
+  return cached != kNoType ? cached : find_type(memory, allowed, kHostFlags);
 }
 
 }  // namespace
@@ -71,10 +80,7 @@ Memory::~Memory() = default;
 
 uint32_t Memory::choose_type(uint32_t allowed, bool host) const {
   const VkPhysicalDeviceMemoryProperties& memory = device_->memory();
-  if (host) {
-    const uint32_t cached = find_type(memory, allowed, kHostFlags | VK_MEMORY_PROPERTY_HOST_CACHED_BIT);
-    return cached != kNoType ? cached : find_type(memory, allowed, kHostFlags);
-  }
+  if (host) return find_host_type(memory, allowed);
   const uint32_t local = find_type(memory, allowed, VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT);
   const uint32_t both = find_type(memory, allowed, VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT | kHostFlags);
   if (both == kNoType || local == kNoType) return local != kNoType ? local : find_type(memory, allowed, 0);
@@ -83,6 +89,11 @@ uint32_t Memory::choose_type(uint32_t allowed, bool host) const {
     return memory.memoryHeaps[memory.memoryTypes[type].heapIndex].size;
   };
   return heap_bytes(both) >= heap_bytes(local) ? both : local;
+}
+
+bool Memory::is_cached(const Slice& slice) const {
+  return (device_->memory().memoryTypes[slice.block->type].propertyFlags &
+          VK_MEMORY_PROPERTY_HOST_CACHED_BIT) != 0;
 }
 
 uint64_t Memory::total() const {
@@ -195,7 +206,8 @@ void DeviceBuffer::write(size_t offset, std::span<const std::byte> bytes) {
 void DeviceBuffer::read(size_t offset, std::span<std::byte> bytes) {
   check_range(offset, bytes.size());
   if (bytes.empty()) return;
-  if (const std::byte* source = mapped()) {
+  const std::byte* source = mapped();
+  if (source != nullptr && (bytes.size() <= kUncachedReadBytes || memory_->is_cached(slice_))) {
     std::memcpy(bytes.data(), source + offset, bytes.size());
   } else {
     memory_->staging().download(buffer_.get(), offset, bytes);
@@ -213,7 +225,7 @@ Staging::Staging(Memory& memory)
   api.vkGetBufferMemoryRequirements(api.device, buffer_.get(), &needs);
   auto info = structure<VkMemoryAllocateInfo>(VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO);
   info.allocationSize = needs.size;
-  info.memoryTypeIndex = find_type(device_.memory(), needs.memoryTypeBits, kHostFlags);
+  info.memoryTypeIndex = find_host_type(device_.memory(), needs.memoryTypeBits);
   VkDeviceMemory staging = VK_NULL_HANDLE;
   check(api.vkAllocateMemory(api.device, &info, nullptr, &staging), "allocating the staging buffer");
   memory_ = device_.own(staging, api.vkFreeMemory);

@@ -57,6 +57,9 @@ class Memory : public std::enable_shared_from_this<Memory> {
   uint64_t total() const;
   uint64_t used() const;
 
+  // Whether the host reads it at the speed of its own memory.
+  bool is_cached(const Slice& slice) const;
+
  private:
   uint32_t choose_type(uint32_t allowed, bool host) const;
   Block& add_block(uint64_t size, uint32_t type);

@@ -66,6 +66,11 @@ namespace vulcap::vulkan {
   VULCAP_VK(vkCmdDispatch)                 \
   VULCAP_VK(vkCmdPipelineBarrier)          \
   VULCAP_VK(vkCmdCopyBuffer)               \
+  VULCAP_VK(vkCmdResetQueryPool)           \
+  VULCAP_VK(vkCmdWriteTimestamp)           \
+  VULCAP_VK(vkCreateQueryPool)             \
+  VULCAP_VK(vkDestroyQueryPool)            \
+  VULCAP_VK(vkGetQueryPoolResults)         \
   VULCAP_VK(vkCreateFence)                 \
   VULCAP_VK(vkDestroyFence)                \
   VULCAP_VK(vkResetFences)                 \

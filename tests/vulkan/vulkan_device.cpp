@@ -11,15 +11,15 @@ const vulkan::Enumeration& found() {
   return result;
 }
 
-bool may_lack_vulkan() {
-  const char* value = std::getenv("VULCAP_TESTS_WITHOUT_VULKAN");
+bool is_set(const char* variable) {
+  const char* value = std::getenv(variable);
   return value != nullptr && std::strcmp(value, "1") == 0;
 }
 
 }  // namespace
 
 std::shared_ptr<plan::Backend> make_backend(vulkan::Options options) {
-  options.validation = true;
+  options.validation = !is_set("VULCAP_TESTS_WITHOUT_VALIDATION");
   const vulkan::Choice choice = vulkan::choose_device(found().devices, "auto");
   return vulkan::create_backend(found().devices.at(size_t(choice.index)).index, options);
 }
@@ -32,7 +32,7 @@ std::shared_ptr<plan::Backend> shared_backend() {
 void VulkanTest::SetUp() {
   messages_before_ = vulkan::validation_messages();
   if (!found().devices.empty()) return;
-  if (may_lack_vulkan()) GTEST_SKIP() << "skipped: " << found().reason;
+  if (is_set("VULCAP_TESTS_WITHOUT_VULKAN")) GTEST_SKIP() << "skipped: " << found().reason;
   FAIL() << found().reason
          << "; set VULCAP_TESTS_WITHOUT_VULKAN=1 to skip the Vulkan tests on such a machine";
 }

@@ -1,5 +1,6 @@
 // The device of the Vulkan tests. Without one they fail, unless VULCAP_TESTS_WITHOUT_VULKAN=1 says that this
-// machine has none: then they are skipped, with the reason.
+// machine has none: then they are skipped, with the reason. VULCAP_TESTS_WITHOUT_VALIDATION=1 leaves out the
+// validation layer, for machines with a GPU but without the layer.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -10,7 +11,7 @@
 
 namespace vulcap::testing {
 
-// Validation is always on. Null when there is no device.
+// Validation is on. Null when there is no device.
 std::shared_ptr<plan::Backend> shared_backend();
 // Another one, with other options; validation is switched on.
 std::shared_ptr<plan::Backend> make_backend(vulkan::Options options);
