@@ -39,6 +39,8 @@ void take_census(const graph::Graph& graph, Census& census) {
     census.dynamic_steps |= op.starts_with("DynamicQuantize") || op.ends_with("Integer") ||
                             op == "QAttention" || op == "MatMulIntegerToFloat" ||
                             op == "QEmbedLayerNormalization";
+    // accuracy_level 4: activations are rounded to 8 bits before the product.
+    census.dynamic_steps |= op == "MatMulNBits" && node.attributes.integer("accuracy_level", 0) == 4;
     census.weights |=
         op == "DequantizeLinear" || op == "MatMulNBits" || op == "MatMulBnb4" || op == "GatherBlockQuantized";
     for (const auto& [name, attribute] : node.attributes.all()) {

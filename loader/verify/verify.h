@@ -34,10 +34,13 @@ struct VerifyOptions {
 //
 // Tolerances are shares of the expected output's range (largest minus smallest, at least 1e-3) and follow
 // from the graph's operators:
-//   8e-2  activations rounded to steps that the file gives (QuantizeLinear, QLinear*, QGemm): an output may
-//   move by a step 2e-2  activations rounded to steps that follow from their range (DynamicQuantizeLinear,
-//   *Integer, QAttention, ...) 1e-2  fp16 or bf16 weights 1e-3  integer weights alone (MatMulNBits,
-//   MatMulBnb4, GatherBlockQuantized, DequantizeLinear) 1e-4  fp32
+// - 8e-2: activations rounded to steps that the file gives (QuantizeLinear, QLinear*, QGemm), where an output
+//   may move by a step;
+// - 2e-2: activations rounded to steps that follow from their range (DynamicQuantizeLinear, *Integer,
+//   QAttention, MatMulNBits with accuracy_level 4, ...);
+// - 1e-2: fp16 or bf16 weights;
+// - 1e-3: integer weights alone (MatMulNBits, MatMulBnb4, GatherBlockQuantized, DequantizeLinear);
+// - 1e-4: fp32.
 // The largest absolute difference may also be what expected/about.json states as variants.<stem>.
 // onnxruntime_optimised_against_unoptimised. Integers and booleans must be equal; ids and texts of pipelines
 // identical, scores within the case's atol.

@@ -102,6 +102,8 @@ double vc_gelu_tanh(double x) {
 }
 double vc_sign(double x) { return x > 0.0 ? 1.0lf : x < 0.0 ? -1.0lf : x; }
 double vc_softplus(double x) { return vc_max(x, 0.0lf) + vc_log1p(exp(-abs(x))); }
+double vc_sin(double x) { return sin(x); }
+double vc_cos(double x) { return cos(x); }
 double vc_round_even(double x) { return roundEven(x); }
 
 // Whole exponents by squaring, so that powers of integers are exact.

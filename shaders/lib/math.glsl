@@ -34,6 +34,17 @@ float vc_sign(float x) { return x > 0.0 ? 1.0 : x < 0.0 ? -1.0 : x; }
 
 float vc_softplus(float x) { return max(x, 0.0) + log(1.0 + exp(-abs(x))); }
 
+// Vulkan promises sin and cos on [-pi, pi] alone. 2 pi in three parts, so that products with up to 13 bits of
+// turns are exact.
+float vc_one_turn(float x) {
+  precise float turns = roundEven(x * 0.15915494309189535);
+  precise float rest = fma(-turns, 6.28125, x);
+  rest = fma(-turns, 0.00193500518798828125, rest);
+  return fma(-turns, 3.0199159819e-7, rest);
+}
+float vc_sin(float x) { return sin(vc_one_turn(x)); }
+float vc_cos(float x) { return cos(vc_one_turn(x)); }
+
 float vc_round_even(float x) { return roundEven(x); }
 
 // pow of GLSL leaves negative bases undefined.

@@ -30,6 +30,8 @@ inline double vc_gelu_tanh(double x) {
 }
 inline double vc_sign(double x) { return x > 0 ? 1.0 : x < 0 ? -1.0 : x; }
 inline double vc_softplus(double x) { return max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }
+inline double vc_sin(double x) { return std::sin(x); }
+inline double vc_cos(double x) { return std::cos(x); }
 inline double vc_round_even(double x) { return std::nearbyint(x); }
 inline double vc_acos(double x) { return std::acos(x); }
 inline double vc_acosh(double x) { return std::acosh(x); }
