@@ -33,9 +33,13 @@ void main() {
   float best = -VC_INFINITY, total = 0.0;
   for (uint begin = s.first_key + part * kKeys; begin < s.end; begin += kSubgroups * kKeys) {
     uint value_at[kKeys];
+    bool seen[kKeys];
     float score[kKeys];
     [[unroll]] for (uint j = 0; j < kKeys; ++j) {
-      uint key = min(begin + j, s.end - 1), key_batch = key_batch_of(batch, key);
+      uint key = min(begin + j, s.end - 1);
+      int key_row = key_row_of(batch, key);
+      uint key_batch = uint(max(key_row, 0));
+      seen[j] = begin + j < s.end && key_row >= 0;
       uint at = k_row(key_batch, kv_head, key);
       value_at[j] = v_row(key_batch, kv_head, key);
       score[j] = 0.0;
@@ -48,7 +52,7 @@ void main() {
     [[unroll]] for (uint j = 0; j < kKeys; ++j) {
       uint key = min(begin + j, s.end - 1);
       float product = subgroupAdd(score[j]);
-      score[j] = begin + j < s.end ? score_of(product, batch, head, query, key, s.last) : -VC_INFINITY;
+      score[j] = seen[j] ? score_of(product, batch, head, query, key, s.last) : -VC_INFINITY;
       largest = max(largest, score[j]);
     }
     float shift = largest == -VC_INFINITY ? 0.0 : largest, keep = exp(best - shift);

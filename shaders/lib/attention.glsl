@@ -7,7 +7,7 @@ READONLY(0, STORE, q);
 READONLY(1, STORE, k);
 READONLY(2, STORE, v);
 READONLY(3, STORE, mask);
-READONLY(4, uint, rows);
+READONLY(4, int, rows);
 BUFFER(5, STORE, o);
 READONLY(6, int, lengths);
 READONLY(7, uint, state);
@@ -37,8 +37,9 @@ Sight sight_of(uint batch, uint first, uint count) {
   return s;
 }
 
-uint key_batch_of(uint batch, uint key) {
-  return (kFlags & kAttentionRows) != 0 ? rows.data[batch * p.batch_step + key] : batch / p.batch_step;
+// The row of the cache that holds a key; negative for one that is hidden.
+int key_row_of(uint batch, uint key) {
+  return (kFlags & kAttentionRows) != 0 ? rows.data[batch * p.batch_step + key] : int(batch / p.batch_step);
 }
 
 uint k_row(uint key_batch, uint kv_head, uint key) {
