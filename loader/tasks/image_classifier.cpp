@@ -62,9 +62,7 @@ ImageClassifier::ImageClassifier(const std::filesystem::path& dir, session::Devi
 std::vector<LabelScore> ImageClassifier::classify(const image::Image& image,
                                                   const ImageClassifyOptions& options) {
   const image::PixelValues pixels = image::preprocess(image, preprocess_);
-  const graph::Graph& graph = session_->graph();
-  const core::DType dtype = graph.value(graph.find_input("pixel_values")).dtype;
-  const core::Tensor logits = session_->run({{"pixel_values", pixel_tensor(pixels, dtype)}}).at("logits");
+  const core::Tensor logits = session_->run(encoder_inputs(session_->graph(), pixels)).at("logits");
   std::vector<float> values(logits.size());
   for (size_t i = 0; i < values.size(); ++i) values[i] = float(logits.at_f64(i));
   check_label_count(labels_, values.size());
