@@ -28,6 +28,7 @@ Command add_verify(CLI::App& app);
 Command add_bench(CLI::App& app);
 Command add_conformance(CLI::App& app);
 Command add_run(CLI::App& app);
+Command add_transcribe(CLI::App& app);
 Command add_conformance_worker(CLI::App& app);
 Command add_merge_lora(CLI::App& app);
 

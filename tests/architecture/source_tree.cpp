@@ -63,6 +63,7 @@ const std::vector<ForeignRule>& foreign_rules() {
       {{"nlohmann/", "utf8proc", "pcre2"}, {"loader/", "apps/"}},
       {{"png.h", "libpng", "jpeglib.h", "jerror.h"}, {"loader/image/"}},
       {{"sndfile"}, {"loader/audio/"}},
+      {{"zlib"}, {"loader/speech/"}},
       {{"onnx/", "google/protobuf"}, {"loader/onnx/"}},
       {{"loader/onnx/"}, {"loader/", "apps/"}},
       {{"hwy/"}, {"runtime/cpu/"}},

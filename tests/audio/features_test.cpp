@@ -41,7 +41,8 @@ void expect_features(const MelFeatures& got, const core::Tensor& want) {
 }
 
 TEST(MelFeatures, EqualTheReference) {
-  const Audio three_seconds = read_audio(golden("tones_3s_pcm16.wav"));
+  const Audio three_seconds = read_audio(std::filesystem::path(VULCAP_TEST_DATA) /
+                                         "families/whisper/expected/audio/tones_3s_pcm16.wav");
   const Audio short_one = read_audio(golden("tones_half_second_float32.wav"));
   const MelConfig four_seconds = windows_of(4);
   const MelFeatures features = mel_features(three_seconds.samples, four_seconds);
@@ -62,7 +63,8 @@ TEST(MelFeatures, FiltersEqualTheReference) {
 }
 
 TEST(MelFeatures, KeepAllOfALongRecording) {
-  const Audio audio = read_audio(golden("tones_3s_pcm16.wav"));
+  const Audio audio = read_audio(std::filesystem::path(VULCAP_TEST_DATA) /
+                                 "families/whisper/expected/audio/tones_3s_pcm16.wav");
   const MelFeatures features = mel_features(std::span(audio.samples).first(40100), windows_of(1));
   EXPECT_EQ(features.frames, 250);
 }
