@@ -61,6 +61,7 @@ std::string* plain_role(session::DecoderRoles& roles, const std::string& name) {
   if (name == "attention_mask") return &roles.mask;
   if (name == "encoder_attention_mask") return &roles.states_mask;
   if (name == "position_ids") return &roles.positions;
+  if (name == "cache_position") return &roles.cache_position;
   if (name == "num_logits_to_keep" || name == "logits_to_keep") return &roles.logits_kept;
   return nullptr;
 }

@@ -288,6 +288,7 @@ std::span<const float> CachedDecoder::step(const Tokens& tokens, int rows, int l
   const DecoderRoles& roles = graph_.roles();
   program.write(roles.ids.empty() ? roles.embeds : roles.ids, tokens.bytes());
   write_positions(program, roles.positions, rows, length, roles.first_position + past_, padding_);
+  write_positions(program, roles.cache_position, 1, length, past_);
   write_past();
   program.run();
   past_ += length;

@@ -117,6 +117,7 @@ passes::InputSpec DecoderGraph::spec(const graph::Value& input, const CallSizes&
             {},
             0,
             sizes.padded ? graph::Fact{} : counting_from(sizes.past + Dim(roles_.first_position))};
+  if (name == roles_.cache_position) return {{length}, {}, 0, counting_from(sizes.past)};
   if (name == roles_.logits_kept) {
     const core::Shape shape(input.shape ? input.shape->size() : 0, 1);
     return {

@@ -26,7 +26,8 @@ struct DecoderRoles {
   std::string mask;         // attention_mask [rows, past + length]
   std::string states_mask;  // encoder_attention_mask [images, positions]
   std::string positions;    // position_ids [rows, length]: first_position + past + index
-  std::string logits_kept;  // num_logits_to_keep, always 1
+  std::string cache_position;                              // [length]: past + index, padding counted
+  std::string logits_kept;                                 // num_logits_to_keep, always 1
   std::vector<std::pair<std::string, std::string>> cache;  // past [rows, heads, past, width] -> present
   // Keys and values of cross-attention, [images, heads, positions, width]: past -> present of the first call.
   std::vector<std::pair<std::string, std::string>> encoder_cache;

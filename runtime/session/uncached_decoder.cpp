@@ -124,6 +124,7 @@ std::span<const float> UncachedDecoder::step(const Tokens& tokens, int rows, int
   const DecoderRoles& roles = graph_.roles();
   program.write(roles.ids.empty() ? roles.embeds : roles.ids, flat);
   write_positions(program, roles.positions, rows, length_, roles.first_position);
+  write_positions(program, roles.cache_position, 1, length_, 0);
   program.run();
   last_plan_ = &program.plan();
   read_last_logits(program, roles.logits, rows, graph_.vocab(), logits_);

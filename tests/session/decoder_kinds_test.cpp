@@ -93,6 +93,8 @@ class DecoderKinds : public testing::TestWithParam<Kind> {
         inputs[name] = ones({1, length});
       } else if (name == whole_roles_.positions) {
         inputs[name] = counting(length);
+      } else if (name == whole_roles_.cache_position) {
+        inputs[name] = counting(length).reshaped({length});
       } else if (name == whole_roles_.use_cache) {
         inputs[name] = core::Tensor(core::DType::kBool, {1});
       } else {
@@ -167,7 +169,8 @@ INSTANTIATE_TEST_SUITE_P(All, DecoderKinds,
                          testing::Values(Kind{"Git", "git", ""}, Kind{"Blip", "blip", ""},
                                          Kind{"Florence2", "florence2", ""},
                                          Kind{"Florence2Pair", "florence2_with_past", "florence2_first"},
-                                         Kind{"SmolLm", "smollm", ""}, Kind{"Phi", "phi", ""}),
+                                         Kind{"SmolLm", "smollm", ""}, Kind{"Phi", "phi", ""},
+                                         Kind{"CachePosition", "phi_cache_position", ""}),
                          [](const auto& test) { return std::string(test.param.name); });
 
 }  // namespace
