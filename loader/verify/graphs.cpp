@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "loader/families/model_folder.h"
 #include "loader/model_dir.h"
-#include "loader/onnx/import.h"
 #include "loader/read_json.h"
 #include "runtime/core/error.h"
 #include "runtime/session/session.h"
@@ -151,23 +151,23 @@ void verify_set(session::Session& session, const fs::path& set, const Allowed& a
   }
 }
 
-void verify_graph(const OnnxFile& file, const fs::path& sets, session::Device& device, double spread,
-                  const VerifyOptions& options, const OnRow& on_row) {
-  const std::string stem = file.path.stem().string();
+// `name` is the subject of the rows.
+void verify_graph(const std::string& name, const OnnxFile& file, const fs::path& sets,
+                  session::Device& device, double spread, const VerifyOptions& options, const OnRow& on_row) {
   try {
-    const graph::Graph graph = onnx::load_graph(file.path);
+    const graph::Graph graph = load_graph(file, options.load);
     passes::PassOptions passes = options.load.passes;
     passes.half = DtypeRequest(options.load.dtype).converts_to_half(file);
     const Allowed allowed{tolerance(graph, passes.half ? "fp16" : file.dtype), spread};
     session::Session session(device, graph, passes);
     for (const fs::path& set : sorted_children(sets)) {
-      const std::string name = set.filename().string();
-      if (!name.starts_with("test_data_set_")) continue;
-      verify_set(session, set, allowed, stem + "/" + name.substr(14), on_row);
+      const std::string number = set.filename().string();
+      if (!number.starts_with("test_data_set_")) continue;
+      verify_set(session, set, allowed, name + "/" + number.substr(14), on_row);
     }
   } catch (const core::Error& error) {
     VerifyRow row;
-    row.subject = stem;
+    row.subject = name;
     row.note = error.message();
     on_row(row);
   }
@@ -190,6 +190,18 @@ std::optional<OnnxFile> reference_graph(const fs::path& dir, const std::string& 
   return std::nullopt;
 }
 
+// The sets model_merged* hold answers of model.onnx with the folder's adapter in its weights.
+bool verify_merged(const fs::path& dir, const std::map<std::string, OnnxFile>& files, const fs::path& sets,
+                   session::Device& device, const VerifyOptions& options, const OnRow& on_row) {
+  const std::string name = sets.filename().string();
+  const auto base = files.find(name.substr(0, name.rfind("_merged")));
+  if (base == files.end() || !fs::exists(dir / "adapter" / "adapter_config.json")) return false;
+  VerifyOptions merged = options;
+  merged.load.adapter = dir / "adapter";
+  verify_graph(base->first + "+adapter", base->second, sets, device, 0, merged, on_row);
+  return true;
+}
+
 }  // namespace
 
 int verify_graphs(const fs::path& dir, session::Device& device, const VerifyOptions& options,
@@ -200,6 +212,7 @@ int verify_graphs(const fs::path& dir, session::Device& device, const VerifyOpti
   for (const fs::path& sets : sorted_children(dir / "expected" / "graphs")) {
     const std::string name = sets.filename().string();
     if (!files.count(name)) {
+      graphs += verify_merged(dir, files, sets, device, options, on_row);
       if (auto file = reference_graph(dir, name)) files.emplace(name, std::move(*file));
     }
     const auto file = files.find(name);
@@ -212,7 +225,7 @@ int verify_graphs(const fs::path& dir, session::Device& device, const VerifyOpti
       on_row(row);
       continue;
     }
-    verify_graph(file->second, sets, device, stated_spread(dir, name), options, on_row);
+    verify_graph(name, file->second, sets, device, stated_spread(dir, name), options, on_row);
   }
   return graphs;
 }
