@@ -59,6 +59,21 @@ std::string compare_reals(core::DType dtype, const Bytes& got, const Bytes& want
   return "";
 }
 
+// Equal bits, but for the payload of a NaN, which IEEE 754 leaves open.
+std::string compare_bits(core::DType dtype, const Bytes& got, const Bytes& want) {
+  const size_t size = std::max<size_t>(core::dtype_bytes(dtype, 1), 1);
+  for (size_t at = 0; at < want.size(); ++at) {
+    if (got[at] == want[at]) continue;
+    const bool real = core::dtype_is_float(dtype) && core::dtype_bits(dtype) >= 8;
+    const size_t i = at / size;
+    if (real && std::isnan(ops::load_real(dtype, got.data(), i)) &&
+        std::isnan(ops::load_real(dtype, want.data(), i)))
+      continue;
+    return "byte " + std::to_string(at) + " of " + std::to_string(got.size()) + " differs";
+  }
+  return "";
+}
+
 }  // namespace
 
 KernelCase make_case(std::string_view text) {
@@ -95,9 +110,8 @@ std::string compare(const KernelCase& test, const std::vector<Bytes>& got, const
     } else if (test.tolerance > 0 && core::dtype_is_float(dtype)) {
       difference =
           compare_reals(dtype, g, w, written_range(dtype, test.inputs[binding.index], w), test.tolerance);
-    } else if (g != w) {
-      const size_t at = size_t(std::mismatch(g.begin(), g.end(), w.begin()).first - g.begin());
-      difference = "byte " + std::to_string(at) + " of " + std::to_string(g.size()) + " differs";
+    } else {
+      difference = compare_bits(dtype, g, w);
     }
     if (!difference.empty())
       return test.name + ": buffer " + std::to_string(binding.index) + ": " + difference;

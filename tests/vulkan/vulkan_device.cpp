@@ -18,6 +18,11 @@ bool is_set(const char* variable) {
 
 }  // namespace
 
+bool on_gpu() {
+  const vulkan::Choice choice = vulkan::choose_device(found().devices, "auto");
+  return found().devices.at(size_t(choice.index)).caps.type != vulkan::DeviceType::kCpu;
+}
+
 std::shared_ptr<plan::Backend> make_backend(vulkan::Options options) {
   options.validation = !is_set("VULCAP_TESTS_WITHOUT_VALIDATION");
   const vulkan::Choice choice = vulkan::choose_device(found().devices, "auto");

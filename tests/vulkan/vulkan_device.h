@@ -13,6 +13,8 @@ namespace vulcap::testing {
 
 // Validation is on. Null when there is no device.
 std::shared_ptr<plan::Backend> shared_backend();
+// Whether that device is no software renderer.
+bool on_gpu();
 // Another one, with other options; validation is switched on.
 std::shared_ptr<plan::Backend> make_backend(vulkan::Options options);
 
