@@ -206,6 +206,17 @@ Role image_encoder_role() {
           }};
 }
 
+Role image_text_role() {
+  return {"image and text decoder (pixel_values, input_ids -> logits)",
+          {"model"},
+          [](const onnx::GraphSignature& graph) -> std::string {
+            for (const char* input : {"pixel_values", "input_ids"}) {
+              if (!has_value(graph.inputs, input)) return std::string("lacks the input ") + input;
+            }
+            return has_value(graph.outputs, "logits") ? "" : "lacks the output logits";
+          }};
+}
+
 Role speech_encoder_role() {
   return {"speech encoder (input_features -> hidden states)",
           {"encoder_model"},

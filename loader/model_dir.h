@@ -121,6 +121,9 @@ bool has_value(const std::vector<onnx::ValueInfo>& values, std::string_view name
 // pixel_values without text -> last_hidden_state, image_features or another f[batch, length, width].
 Role image_encoder_role();
 
+// pixel_values and input_ids -> logits: image encoder and decoder in one graph.
+Role image_text_role();
+
 // input_features (speech) -> hidden states f[batch, length, width].
 Role speech_encoder_role();
 

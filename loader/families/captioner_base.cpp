@@ -71,6 +71,21 @@ void CaptionerBase::load_decoder(const DecoderFiles& files, int64_t first_positi
                      std::to_string(decoder_->vocab()) + "; ids beyond them have no text");
 }
 
+void CaptionerBase::load_whole(const OnnxFile& file) {
+  if (options_.encoder_only) {
+    throw core::Error(core::ErrorCode::kUsage,
+                      file.path.string() + " holds image encoder and decoder in one; they only run together");
+  }
+  load_decoder({.merged = {}, .decoder = file, .with_past = {}});
+}
+
+void CaptionerBase::load_graphs(const ModelFiles& files) {
+  const auto whole = files.find(image_text_role());
+  if (whole && !files.find(image_encoder_role())) return load_whole(*whole);
+  load_encoder(files.require(image_encoder_role()), "encoder");
+  if (!options_.encoder_only) load_decoder(files.require_decoders({.cross_attention = true}));
+}
+
 namespace {
 
 core::Shape pixel_shape(const graph::Value& input, const image::PixelValues& pixels) {
@@ -114,6 +129,13 @@ session::NamedTensors encoder_inputs(const graph::Graph& encoder, const image::P
   return inputs;
 }
 
+session::EncoderOutput output_of(const session::Program& program, const std::string& name) {
+  const plan::External& slot = program.plan().externals[program.plan().external(name)];
+  core::Shape shape;
+  for (const core::Dim& dim : slot.shape) shape.push_back(dim.value());
+  return {program.buffer(name), slot.dtype, std::move(shape)};
+}
+
 session::EncoderOutput CaptionerBase::write_pixels(const image::PixelValues& pixels) {
   const core::DType dtype = decoder_->input_dtype(decoder_->roles().states);
   const core::Shape shape{pixels.frames, pixels.channels, pixels.height, pixels.width};
@@ -129,11 +151,7 @@ session::EncoderOutput CaptionerBase::write_pixels(const image::PixelValues& pix
 session::EncoderOutput CaptionerBase::prepare_encoder(const image::PixelValues& pixels) {
   if (!encoder_) return write_pixels(pixels);
   encoder_program_ = &encoder_->prepare(encoder_inputs(encoder_->graph(), pixels));
-  const plan::External& slot =
-      encoder_program_->plan().externals[encoder_program_->plan().external(states_name_)];
-  core::Shape shape;
-  for (const core::Dim& dim : slot.shape) shape.push_back(dim.value());
-  return {encoder_program_->buffer(states_name_), slot.dtype, std::move(shape)};
+  return output_of(*encoder_program_, states_name_);
 }
 
 void CaptionerBase::prepare(const generate::GenerationConfig& config) {
@@ -155,6 +173,11 @@ session::EncoderOutput CaptionerBase::run_encoder(const image::PixelValues& pixe
 void CaptionerBase::encode(const image::PixelValues& pixels) {
   const session::EncoderOutput states = run_encoder(pixels);
   if (decoder_) decoder_->start(states);
+}
+
+session::EncoderOutput CaptionerBase::decoder_states(const session::EncoderOutput& image,
+                                                     const CaptionPrompt&) {
+  return image;
 }
 
 void CaptionerBase::start(const CaptionPrompt&, std::span<const int64_t>) {}
@@ -230,7 +253,7 @@ CaptionResult CaptionerBase::caption_pixels(const image::PixelValues& pixels, co
   const generate::Prompts prompts{{prompt_ids(prompt, config)}, {}, embedded_positions()};
   const std::vector<int64_t>& ids = prompts.ids[0];
   decoder_->reserve(reserve_positions(config, int64_t(ids.size())));
-  decoder_->start(states);
+  decoder_->start(decoder_states(states, prompt));
   start(prompt, ids);
   result.timing.encode = seconds_since(begin);
 

@@ -55,6 +55,10 @@ class CaptionerBase : public Captioner {
   // Positions of the prompt that start() embeds in place of ids, which are then empty; see
   // generate::Prompts::embedded. Known once prompt_ids() was called.
   virtual int64_t embedded_positions() const { return 0; }
+  // What the decoder reads, from what the image encoder has computed: that itself, unless a family puts
+  // something between them.
+  virtual session::EncoderOutput decoder_states(const session::EncoderOutput& image,
+                                                const CaptionPrompt& prompt);
   // The encoder's program with the pixels written, not yet run; returns what the decoder reads of it, where
   // it will be: nothing for one that takes embeddings, the pixels for one with the image encoder inside.
   virtual session::EncoderOutput prepare_encoder(const image::PixelValues& pixels);
@@ -64,6 +68,10 @@ class CaptionerBase : public Captioner {
   // --- what families use ---
   // Loads the image encoder; `role` describes it.
   void load_encoder(const OnnxFile& file, const std::string& role);
+  // A graph that is image encoder and decoder in one.
+  void load_whole(const OnnxFile& file);
+  // An image encoder and a decoder that takes encoder_hidden_states, or both in one graph.
+  void load_graphs(const ModelFiles& files);
   // `first_position`: the position id of a sequence's first token.
   void load_decoder(const DecoderFiles& files, int64_t first_position = 0);
   // The start token and the text behind it, unless the text begins with that token. Throws
@@ -72,6 +80,7 @@ class CaptionerBase : public Captioner {
   // Throws core::Error(kUsage) when there is a --task, for families that know none.
   static void refuse_task(const CaptionPrompt& prompt);
   int64_t reserve_positions(const generate::GenerationConfig& config, int64_t prompt_length) const;
+  session::EncoderOutput run_encoder(const image::PixelValues& pixels);
   // Reads the longest sequence from the text model's settings.
   void read_positions(const nlohmann::json& text_config);
 
@@ -90,7 +99,6 @@ class CaptionerBase : public Captioner {
   std::vector<std::string> description_;
 
  private:
-  session::EncoderOutput run_encoder(const image::PixelValues& pixels);
   session::EncoderOutput write_pixels(const image::PixelValues& pixels);
 
   std::shared_ptr<plan::Buffer> pixel_buffer_;  // of a decoder with the image encoder inside
@@ -101,5 +109,8 @@ class CaptionerBase : public Captioner {
 // first or the second dimension; pixel_attention_mask, where it takes one, says that all of them count.
 // Throws core::Error(kInvalidModel) for an input that is none of these.
 session::NamedTensors encoder_inputs(const graph::Graph& encoder, const image::PixelValues& pixels);
+
+// An output of a program, where it is or will be.
+session::EncoderOutput output_of(const session::Program& program, const std::string& name);
 
 }  // namespace vulcap::loader

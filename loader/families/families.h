@@ -15,6 +15,14 @@ std::unique_ptr<Captioner> load_vision_encoder_decoder(const std::filesystem::pa
                                                        const nlohmann::json& config, session::Device& device,
                                                        const LoadOptions& options);
 
+// BLIP: captions, begun ones too, or answers where the folder has an encoder of questions.
+std::unique_ptr<Captioner> load_blip(const std::filesystem::path& dir, const nlohmann::json& config,
+                                     session::Device& device, const LoadOptions& options);
+
+// GIT: captions and answers.
+std::unique_ptr<Captioner> load_git(const std::filesystem::path& dir, const nlohmann::json& config,
+                                    session::Device& device, const LoadOptions& options);
+
 std::unique_ptr<Transcriber> load_whisper(const std::filesystem::path& dir, const nlohmann::json& config,
                                           session::Device& device, const LoadOptions& options);
 

@@ -41,29 +41,13 @@ int64_t image_positions(const nlohmann::json& config) {
   return (side / patch) * (side / patch) + (type == "clip_vision_model" ? 1 : 0);
 }
 
-Role whole_role() {
-  return {"image and text decoder (pixel_values, input_ids -> logits)",
-          {"model"},
-          [](const onnx::GraphSignature& graph) -> std::string {
-            for (const char* input : {"pixel_values", "input_ids"}) {
-              if (!has_value(graph.inputs, input)) return std::string("lacks the input ") + input;
-            }
-            return has_value(graph.outputs, "logits") ? "" : "lacks the output logits";
-          }};
-}
-
 class WholePrefixVlm : public CaptionerBase {
  public:
   WholePrefixVlm(const std::filesystem::path& dir, const nlohmann::json& config, session::Device& device,
                  const LoadOptions& options, const OnnxFile& file)
       : CaptionerBase(dir, config, device, options, kProcessor), image_positions_(image_positions(config)) {
-    if (options.encoder_only) {
-      throw core::Error(
-          core::ErrorCode::kUsage,
-          file.path.string() + " holds image encoder and decoder in one; they only run together");
-    }
     read_positions(section(config, "text_config"));
-    load_decoder({.merged = {}, .decoder = file, .with_past = {}});
+    load_whole(file);
     if (image_positions_ == 0)
       remarks_.push_back(
           "config.json does not tell how many positions an image takes: max_length counts text");
@@ -97,7 +81,7 @@ class WholePrefixVlm : public CaptionerBase {
 std::unique_ptr<Captioner> load_prefix_vlm(const std::filesystem::path& dir, const nlohmann::json& config,
                                            session::Device& device, const LoadOptions& options) {
   const ModelFiles files(dir, options.dtype);
-  if (const auto whole = files.find(whole_role()); whole && !files.find(token_embeddings_role()))
+  if (const auto whole = files.find(image_text_role()); whole && !files.find(token_embeddings_role()))
     return std::make_unique<WholePrefixVlm>(dir, config, device, options, *whole);
   return std::make_unique<SplitPrefixVlm>(dir, config, device, options);
 }

@@ -15,9 +15,7 @@ class VisionEncoderDecoder : public CaptionerBase {
       : CaptionerBase(dir, config, device, options, "ViTImageProcessor") {
     const auto decoder = config.find("decoder");
     if (decoder != config.end() && decoder->is_object()) read_positions(*decoder);
-    const ModelFiles files(dir, options.dtype);
-    load_encoder(files.require(image_encoder_role()), "encoder");
-    if (!options.encoder_only) load_decoder(files.require_decoders({.cross_attention = true}));
+    load_graphs(ModelFiles(dir, options.dtype));
   }
 
  private:

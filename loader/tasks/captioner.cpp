@@ -17,6 +17,8 @@ struct Family {
 
 constexpr Family kCaptionFamilies[] = {
     {"vision-encoder-decoder", load_vision_encoder_decoder},
+    {"blip", load_blip},
+    {"git", load_git},
     {"prefix_conditioning_vlm", load_prefix_vlm},
     {"moondream1", load_image_text_decoder},
     {"llava", load_image_text_decoder},
