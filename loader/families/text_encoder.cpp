@@ -62,6 +62,11 @@ TextOutput row_of(const core::Tensor& tensor, size_t index) {
   TextOutput row;
   row.shape.assign(tensor.shape().begin() + 1, tensor.shape().end());
   const size_t size = core::element_count(row.shape);
+  if (tensor.dtype() == core::DType::kF32) {
+    const auto values = tensor.as<float>().subspan(index * size, size);
+    row.values.assign(values.begin(), values.end());
+    return row;
+  }
   row.values.resize(size);
   for (size_t i = 0; i < size; ++i) row.values[i] = float(tensor.at_f64(index * size + i));
   return row;

@@ -52,40 +52,52 @@ std::vector<std::int64_t> MaskFiller::target_ids(const std::vector<std::string>&
   return {ids.begin(), ids.end()};
 }
 
-std::vector<std::vector<MaskFill>> MaskFiller::fill(const std::string& text, const FillOptions& options) {
+std::vector<std::int64_t> MaskFiller::candidates(const std::vector<std::string>& targets, size_t vocabulary) {
+  std::vector<std::int64_t> ids;
+  if (targets.empty()) {
+    ids.resize(vocabulary);
+    std::iota(ids.begin(), ids.end(), 0);
+    return ids;
+  }
+  ids = target_ids(targets);
+  if (size_t(ids.back()) < vocabulary) return ids;
+  throw core::Error(core::ErrorCode::kInvalidModel, "the graph scores " + std::to_string(vocabulary) +
+                                                        " tokens, fewer than the tokenizer has");
+}
+
+MaskFill MaskFiller::filled(const tokenizer::Encoding& encoding, size_t place, std::int64_t id,
+                            bool skip_special_tokens) const {
   const tokenizer::Tokenizer& tokenizer = encoder_.tokenizer();
+  std::vector<std::int64_t> ids(encoding.ids.begin(), encoding.ids.end());
+  ids[place] = id;
+  if (const auto pad = tokenizer.special_id("pad_token")) std::erase(ids, std::int64_t(*pad));
+  MaskFill fill;
+  fill.token = id;
+  fill.token_text = tokenizer.decode(std::span(&id, 1), false);
+  fill.sequence = tokenizer.decode(std::span<const std::int64_t>(ids), skip_special_tokens);
+  return fill;
+}
+
+std::vector<std::vector<MaskFill>> MaskFiller::fill(const std::string& text, const FillOptions& options) {
   auto rows = encoder_.encode(text, "", options.tokenize);
   rows.resize(1);
-  const size_t masks = size_t(std::count(rows[0].ids.begin(), rows[0].ids.end(), mask_));
+  const auto masks = std::count(rows[0].ids.begin(), rows[0].ids.end(), mask_);
   if (masks == 0)
     throw core::Error(core::ErrorCode::kRuntime,
                       "no mask token " + mask_token() + " in the text '" + text + "'");
-  std::vector<std::int64_t> candidates;
-  if (!options.targets.empty()) candidates = target_ids(options.targets);
   const TextRow row = std::move(encoder_.run(std::move(rows)).front());
   const TextOutput& logits = row.output("logits");
-  const size_t vocabulary = size_t(logits.shape.at(1));
-  if (options.targets.empty()) {
-    candidates.resize(vocabulary);
-    std::iota(candidates.begin(), candidates.end(), 0);
-  } else if (size_t(candidates.back()) >= vocabulary) {
-    throw core::Error(core::ErrorCode::kInvalidModel, "the graph scores " + std::to_string(vocabulary) +
-                                                          " tokens, fewer than the tokenizer has");
-  }
-  const auto pad = tokenizer.special_id("pad_token");
+  const auto vocabulary = size_t(logits.shape.at(1));
+  const std::vector<std::int64_t> ids = candidates(options.targets, vocabulary);
   std::vector<std::vector<MaskFill>> results;
   for (size_t place = 0; place < row.encoding.size(); ++place) {
     if (row.encoding.ids[place] != mask_) continue;
     const auto scores = softmax(std::span(logits.values).subspan(place * vocabulary, vocabulary));
-    std::vector<MaskFill> fills;
-    for (const std::int64_t id : best_ids(scores, candidates, options.top_k)) {
-      std::vector<std::int64_t> ids(row.encoding.ids.begin(), row.encoding.ids.end());
-      ids[place] = id;
-      if (pad) std::erase(ids, std::int64_t(*pad));
-      fills.push_back({scores[size_t(id)], id, tokenizer.decode(std::span(&id, 1), false),
-                       tokenizer.decode(std::span<const std::int64_t>(ids), masks == 1)});
+    results.emplace_back();
+    for (const std::int64_t id : best_ids(scores, ids, options.top_k)) {
+      results.back().push_back(filled(row.encoding, place, id, masks == 1));
+      results.back().back().score = scores[size_t(id)];
     }
-    results.push_back(std::move(fills));
   }
   return results;
 }

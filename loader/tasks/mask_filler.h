@@ -39,6 +39,10 @@ class MaskFiller : public TextTask {
 
  private:
   std::vector<std::int64_t> target_ids(const std::vector<std::string>& targets);
+  // The ids that are scored, rising; all of the vocabulary where no targets are named.
+  std::vector<std::int64_t> candidates(const std::vector<std::string>& targets, size_t vocabulary);
+  MaskFill filled(const tokenizer::Encoding& encoding, size_t place, std::int64_t id,
+                  bool skip_special_tokens) const;
 
   std::uint32_t mask_ = 0;
   std::vector<std::string> remarks_;

@@ -12,6 +12,8 @@
 namespace vulcap::loader {
 namespace {
 
+constexpr int64_t kMostLabels = 1'000'000;
+
 [[noreturn]] void fail(const std::string& where, const std::string& what) {
   throw core::Error(core::ErrorCode::kInvalidModel, where + ": " + what);
 }
@@ -43,11 +45,12 @@ std::vector<std::string> read_names(const nlohmann::json& id2label, const std::s
 }
 
 std::vector<std::string> default_names(const nlohmann::json& config, const std::string& where) {
-  const nlohmann::json count = config.value("num_labels", nlohmann::json(2));
-  if (!count.is_number_unsigned() || count.get<uint64_t>() == 0 || count.get<uint64_t>() > 1'000'000)
-    fail(where, "num_labels must be a number of labels");
+  int64_t count = 2;
+  if (const auto given = config.find("num_labels"); given != config.end() && !given->is_null())
+    count = given->is_number_integer() ? given->get<int64_t>() : 0;
+  if (count < 1 || count > kMostLabels) fail(where, "num_labels must be a number of labels");
   std::vector<std::string> names;
-  for (size_t i = 0; i < count.get<size_t>(); ++i) names.push_back("LABEL_" + std::to_string(i));
+  for (int64_t i = 0; i < count; ++i) names.push_back("LABEL_" + std::to_string(i));
   return names;
 }
 
@@ -66,7 +69,7 @@ ScoreFunction default_function(const nlohmann::json& config, size_t labels, cons
 std::optional<size_t> find_entailment(const nlohmann::json& config, const std::vector<std::string>& names) {
   if (const auto ids = config.find("label2id"); ids != config.end() && ids->is_object()) {
     for (const auto& [label, id] : ids->items()) {
-      const bool known = id.is_number_unsigned() && id.get<uint64_t>() < names.size();
+      const bool known = id.is_number_integer() && id.get<uint64_t>() < names.size();
       if (known && lower(label).starts_with("entail")) return id.get<size_t>();
     }
     return std::nullopt;
