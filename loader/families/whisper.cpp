@@ -10,13 +10,13 @@
 #include "loader/families/families.h"
 #include "loader/families/model_folder.h"
 #include "loader/generation/text_decoder.h"
+#include "loader/generation/token_embeddings.h"
 #include "loader/read_json.h"
 #include "loader/speech/decoder_prompt.h"
 #include "loader/speech/fallback.h"
 #include "loader/speech/segments.h"
 #include "loader/tokenizer/tokenizer.h"
 #include "runtime/core/error.h"
-#include "runtime/core/half.h"
 #include "runtime/generate/softmax.h"
 #include "runtime/generate/timestamp_rules.h"
 #include "runtime/session/session.h"
@@ -63,6 +63,10 @@ class Whisper : public Transcriber {
   std::span<const float> score(std::span<const int64_t> ids);
   int64_t timestamp_begin(const TranscriptionConfig& config) const {
     return config.no_timestamps_token_id.value_or(decoder_->vocab()) + 1;
+  }
+
+  void remark(const std::string& line) {
+    if (std::find(remarks_.begin(), remarks_.end(), line) == remarks_.end()) remarks_.push_back(line);
   }
 
   fs::path dir_;
@@ -141,12 +145,7 @@ void Whisper::encode(const audio::MelFeatures& features, int64_t seek) {
     std::copy(row, row + frames, values.begin() + mel * window_frames_);
   }
   const graph::Value& input = encoder_->graph().value(encoder_->graph().inputs.at(0));
-  if (input.dtype == core::DType::kF16) {
-    core::Tensor half(core::DType::kF16, window.shape());
-    std::transform(values.begin(), values.end(), half.mutable_as<uint16_t>().begin(), core::float_to_half);
-    window = std::move(half);
-  }
-  encoder_program_ = &encoder_->prepare({{input.name, window}});
+  encoder_program_ = &encoder_->prepare({{input.name, as_float(window, input.dtype)}});
   encoder_program_->run();
   const plan::Plan& plan = encoder_program_->plan();
   const plan::External& slot = plan.externals[plan.external(states_name_)];
@@ -220,8 +219,8 @@ bool Whisper::Run::decide_timestamps(const audio::MelFeatures& features) {
                           (wanted ? "time stamps need" : "a recording longer than one window needs"));
   }
   if (is_long && !wanted)
-    model_.remarks_.push_back("a recording is longer than the model's window of " +
-                              std::to_string(model_.mel_.chunk_length) + " s: decoded with time stamps");
+    model_.remark("a recording is longer than the model's window of " +
+                  std::to_string(model_.mel_.chunk_length) + " s: decoded with time stamps");
   return is_long || wanted;
 }
 
@@ -304,6 +303,7 @@ Pass Whisper::Run::run_pass(const std::vector<int64_t>& prompt, double temperatu
   };
   run.vocab = model_.decoder_->vocab();
   run.tokenizer = &model_.tokenizer_;
+  run.on_warning = [this](const std::string& line) { model_.remark(line); };
   const std::vector<int64_t>& ends = config.eos_token_id;
   const int64_t eos = ends.empty() ? config.bos_token_id.value_or(run.vocab) : ends[0];
   generate::TimestampRules rules(config_.no_timestamps_token_id.value_or(run.vocab), eos,
