@@ -35,6 +35,14 @@ double seconds_since(Clock::time_point begin) {
 // A condition on the text before helps only where that text was not sampled from a flat distribution.
 constexpr double kLowTemperature = 0.5;
 
+int64_t positions(const fs::path& dir, const nlohmann::json& config, const char* key, int64_t usual) {
+  constexpr int64_t kMost = 65536;
+  const int64_t value = first_integer(config, {key}).value_or(usual);
+  if (value >= 1 && value <= kMost) return value;
+  throw core::Error(core::ErrorCode::kInvalidModel, (dir / "config.json").string() + ": " + key +
+                                                        " must be 1 to 65536, not " + std::to_string(value));
+}
+
 struct Pass {
   std::vector<int64_t> ids;  // without prompt and end token
   bool good = false;         // meets the thresholds
@@ -92,12 +100,13 @@ Whisper::Whisper(const fs::path& dir, const nlohmann::json& config, session::Dev
   mel_ = audio::parse_mel_config(read_json_object(settings), settings.string());
   const fs::path generation = dir / "generation_config.json";
   if (fs::exists(generation)) generation_config_ = read_json_object(generation);
-  max_target_positions_ = first_integer(config, {"max_target_positions"}).value_or(448);
-  window_frames_ = speech::kFramesPerToken * first_integer(config, {"max_source_positions"}).value_or(1500);
+  max_target_positions_ = positions(dir, config, "max_target_positions", 448);
+  window_frames_ = speech::kFramesPerToken * positions(dir, config, "max_source_positions", 1500);
   const ModelFiles files(dir, options.dtype);
   load_encoder(files.require(speech_encoder_role()), device, options);
   decoder_ =
       std::make_unique<TextDecoder>(device, files.require_decoders({.cross_attention = true}), options);
+  decoder_->reserve(max_target_positions_);
   description_.insert(description_.end(), decoder_->description().begin(), decoder_->description().end());
 }
 
@@ -154,7 +163,6 @@ void Whisper::encode(const audio::MelFeatures& features, int64_t seek) {
 }
 
 std::span<const float> Whisper::score(std::span<const int64_t> ids) {
-  decoder_->reserve(int64_t(ids.size()));
   decoder_->start(states_);
   return decoder_->step(ids, 1, int(ids.size()), {});
 }
@@ -290,7 +298,6 @@ generate::GenerationConfig Whisper::Run::pass_config(double temperature, int64_t
                                                    std::to_string(model_.max_target_positions_) +
                                                    " positions; ask for fewer with --max-new-tokens");
   }
-  model_.decoder_->reserve(length);
   return config;
 }
 

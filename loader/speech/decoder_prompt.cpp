@@ -111,7 +111,8 @@ std::vector<int64_t> prompt_tokens(const TranscriptionConfig& config, const toke
   const size_t end = config.prompt.find_last_not_of(kSpace) + 1;
   std::vector<int64_t> ids{int64_t(*start)};
   for (const auto id : tokenizer.encode(" " + config.prompt.substr(begin, end - begin), false).ids) {
-    if (tokenizer.is_special(uint32_t(id)))
+    // Time stamps are not special, but lie behind all that are.
+    if (tokenizer.is_special(uint32_t(id)) || int64_t(id) > ids[0])
       refuse("the prompt holds the special token " + tokenizer.token_of(uint32_t(id)).value_or("") +
              "; leave it out");
     ids.push_back(int64_t(id));

@@ -32,7 +32,7 @@ TEST(Segments, EqualTheReference) {
   for (const json& item : file["cases"]) {
     const Window window{item["seek"], item["frames"], file["timestamp_begin"]};
     const WindowSegments got = split_window(ids_of(item["ids"]), window);
-    EXPECT_EQ(got.advance, std::max<int64_t>(item["advance"], 1)) << item;
+    EXPECT_EQ(got.advance, std::max<int64_t>(item["advance"].get<int64_t>(), 1)) << item;
     ASSERT_EQ(got.segments.size(), item["segments"].size()) << item;
     for (size_t i = 0; i < got.segments.size(); ++i) {
       EXPECT_NEAR(got.segments[i].start, item["segments"][i][0].get<double>(), 1e-9) << item;
