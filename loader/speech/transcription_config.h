@@ -50,7 +50,7 @@ struct TranscriptionConfig {
 struct TranscriptionSources {
   std::optional<nlohmann::json> generation_config;  // the file; absent when there is none
   nlohmann::json config;                            // config.json
-  loader::GenerationFlags flags;                    // transcription_flags() and generation options
+  loader::GenerationFlags flags;                    // generate()'s arguments, in kebab-case
 };
 
 // Flags win over generation_config.json, that over config.json. Appends a line to `warnings` for each field
