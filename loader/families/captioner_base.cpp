@@ -47,6 +47,7 @@ generate::GenerationConfig CaptionerBase::generation_config(const GenerationFlag
 
 void CaptionerBase::read_positions(const nlohmann::json& text_config) {
   positions_ = first_integer(text_config, {"n_positions", "max_position_embeddings", "n_ctx"}).value_or(0);
+  positions_are_table_ = !rotates_positions(text_config);
 }
 
 void CaptionerBase::load_encoder(const OnnxFile& file, const std::string& role) {
@@ -213,18 +214,22 @@ Caption CaptionerBase::make_caption(const generate::Sequence& sequence, const Ca
   return {tokenizer_.decode(std::span<const int64_t>(sequence.ids)), sequence.ids, sequence.score};
 }
 
-int64_t CaptionerBase::reserve_positions(const generate::GenerationConfig& config,
-                                         int64_t prompt_length) const {
+int64_t CaptionerBase::reserve_positions(const generate::GenerationConfig& config, int64_t prompt_length) {
   std::vector<std::string> unused;
   const int64_t embedded = embedded_positions();
   const int64_t wanted =
       generate::resolve_lengths(config, prompt_length, unused, embedded).max + embedded + prefix_positions();
-  if (positions_ > 0 && wanted > positions_) {
-    throw core::Error(core::ErrorCode::kUsage, "a caption of up to " + std::to_string(wanted) +
-                                                   " tokens is longer than the decoder's " +
-                                                   std::to_string(positions_) +
-                                                   " positions; ask for fewer with --max-new-tokens");
+  if (positions_ == 0 || wanted <= positions_) return wanted;
+  const std::string length = std::to_string(wanted) + " tokens";
+  const std::string limit = std::to_string(positions_) + " positions";
+  if (positions_are_table_) {
+    throw core::Error(core::ErrorCode::kUsage, "a caption of up to " + length +
+                                                   " is longer than the decoder's " + limit +
+                                                   "; ask for fewer with --max-new-tokens");
   }
+  const std::string remark = "a caption of up to " + length + " goes beyond the " + limit +
+                             " that the decoder was trained for; beyond them it may lose the thread";
+  if (std::find(remarks_.begin(), remarks_.end(), remark) == remarks_.end()) remarks_.push_back(remark);
   return wanted;
 }
 

@@ -79,7 +79,7 @@ class CaptionerBase : public Captioner {
   std::vector<int64_t> started_ids(const std::string& text, const generate::GenerationConfig& config) const;
   // Throws core::Error(kUsage) when there is a --task, for families that know none.
   static void refuse_task(const CaptionPrompt& prompt);
-  int64_t reserve_positions(const generate::GenerationConfig& config, int64_t prompt_length) const;
+  int64_t reserve_positions(const generate::GenerationConfig& config, int64_t prompt_length);
   session::EncoderOutput run_encoder(const image::PixelValues& pixels);
   // Reads the longest sequence from the text model's settings.
   void read_positions(const nlohmann::json& text_config);
@@ -90,7 +90,8 @@ class CaptionerBase : public Captioner {
   tokenizer::Tokenizer tokenizer_;
   image::PreprocessConfig preprocess_;
   GenerationSources sources_;
-  int64_t positions_ = 0;  // of the decoder's position table; 0: not told
+  int64_t positions_ = 0;  // that the decoder has or was trained for; 0: not told
+  bool positions_are_table_ = true;
   std::unique_ptr<session::Session> encoder_;
   session::Program* encoder_program_ = nullptr;
   std::string states_name_;               // the encoder's output that the decoder reads

@@ -1,5 +1,6 @@
 #include "loader/families/model_folder.h"
 
+#include <algorithm>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -38,6 +39,13 @@ std::optional<int64_t> first_integer(const nlohmann::json& config, std::initiali
 const nlohmann::json& section(const nlohmann::json& config, const char* key) {
   const auto found = config.find(key);
   return found != config.end() && found->is_object() ? *found : config;
+}
+
+bool rotates_positions(const nlohmann::json& text_config) {
+  constexpr const char* kSigns[] = {"rope_theta", "rope_scaling",    "rope_parameters",
+                                    "rotary_dim", "rotary_emb_base", "alibi"};
+  return std::any_of(std::begin(kSigns), std::end(kSigns),
+                     [&](const char* sign) { return text_config.contains(sign); });
 }
 
 std::optional<std::string> read_text_file(const std::filesystem::path& path) {

@@ -25,6 +25,10 @@ std::optional<int64_t> first_integer(const nlohmann::json& config, std::initiali
 // config[key] when it is an object, else config itself: text settings of models that nest them.
 const nlohmann::json& section(const nlohmann::json& config, const char* key);
 
+// Whether a text model turns or slopes its positions (rotary embeddings, ALiBi) instead of looking them up in
+// a table: then it also answers beyond the length it was trained for.
+bool rotates_positions(const nlohmann::json& text_config);
+
 // The whole file; none when there is no such file.
 std::optional<std::string> read_text_file(const std::filesystem::path& path);
 
