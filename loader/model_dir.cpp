@@ -227,15 +227,19 @@ Role speech_encoder_role() {
           }};
 }
 
-ModelFiles::ModelFiles(fs::path dir, std::string_view dtype)
+ModelFiles::ModelFiles(fs::path dir, std::string_view dtype, std::string_view file)
     : dir_(std::move(dir)), dtype_(dtype), files_(list_onnx_files(dir_)) {
   if (files_.empty()) fail(dir_.string() + ": no .onnx file in it nor in its onnx folder");
-  for (const OnnxFile& file : files_) {
-    const auto rank = dtype_.rank(file);
-    if (!rank) continue;
-    candidates_.push_back({file, *rank, false, {}, {}});
-    ranks_ = std::max(ranks_, *rank + 1);
+  bool named = file.empty();
+  for (const OnnxFile& found : files_) {
+    const bool first = !file.empty() && found.path.filename() == file;
+    const auto rank = dtype_.rank(found);
+    named = named || first;
+    if (!first && !rank) continue;
+    candidates_.push_back({found, first ? 0 : *rank + 1, false, {}, {}});
+    ranks_ = std::max(ranks_, candidates_.back().rank + 1);
   }
+  if (!named) throw core::Error(core::ErrorCode::kUsage, dir_.string() + " has no file " + std::string(file));
   for (const std::string& stem : dtype_.stems()) {
     const auto has_stem = [&](const OnnxFile& file) { return file.stem == stem; };
     if (std::any_of(files_.begin(), files_.end(), has_stem)) continue;

@@ -78,8 +78,9 @@ struct DecoderFiles {
 class ModelFiles {
  public:
   // Throws core::Error: kInvalidModel for a folder without .onnx files, kUsage for an unknown dtype or one
-  // for a file that is not there.
-  ModelFiles(std::filesystem::path dir, std::string_view dtype);
+  // for a file that is not there. `file`: name of one that is taken before all others for its role, whatever
+  // its dtype; may be empty.
+  ModelFiles(std::filesystem::path dir, std::string_view dtype, std::string_view file = {});
 
   const std::filesystem::path& dir() const { return dir_; }
   const DtypeRequest& dtype() const { return dtype_; }

@@ -5,8 +5,10 @@
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 
+#include "loader/model_dir.h"
 #include "loader/tasks/captioner.h"
 #include "loader/tasks/transcriber.h"
+#include "loader/tasks/text_generator.h"
 
 namespace vulcap::loader {
 
@@ -34,5 +36,14 @@ std::unique_ptr<Captioner> load_prefix_vlm(const std::filesystem::path& dir, con
 std::unique_ptr<Captioner> load_image_text_decoder(const std::filesystem::path& dir,
                                                    const nlohmann::json& config, session::Device& device,
                                                    const LoadOptions& options);
+// GPT-2, LLaMA and every other decoder-only language model.
+std::unique_ptr<TextGenerator> load_causal_lm(const std::filesystem::path& dir, const nlohmann::json& config,
+                                              const ModelFiles& files, session::Device& device,
+                                              const LoadOptions& options);
+
+// T5, BART and every other encoder-decoder language model.
+std::unique_ptr<TextGenerator> load_seq2seq_lm(const std::filesystem::path& dir, const nlohmann::json& config,
+                                               const ModelFiles& files, session::Device& device,
+                                               const LoadOptions& options);
 
 }  // namespace vulcap::loader

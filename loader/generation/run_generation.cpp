@@ -1,8 +1,9 @@
 #include "loader/generation/run_generation.h"
 
-#include <algorithm>
 #include <chrono>
+#include <memory>
 
+#include "loader/generation/stop_strings.h"
 #include "loader/tokenizer/stream_decoder.h"
 
 namespace vulcap::loader {
@@ -42,17 +43,15 @@ generate::Hooks make_hooks(const GenerationRun& run, const generate::GenerationC
   generate::Hooks hooks;
   hooks.on_warning = run.on_warning;
   hooks.processors = run.processors;
+  hooks.on_scores = run.on_scores;
   if (run.on_text) {
     hooks.on_token = [&stream, &run](int row, int64_t id) {
       if (row == 0) run.on_text(stream.push(uint32_t(id)));
     };
   }
   if (!config.stop_strings.empty()) {
-    hooks.stop_when = [&run, &config](std::span<const int64_t> ids) {
-      const std::string text = run.tokenizer->decode(ids);
-      return std::any_of(config.stop_strings.begin(), config.stop_strings.end(),
-                         [&](const std::string& stop) { return text.ends_with(stop); });
-    };
+    hooks.stop_when = [stops = std::make_shared<StopStrings>(*run.tokenizer, config.stop_strings)](
+                          std::span<const int64_t> ids) { return stops->ends(ids); };
   }
   return hooks;
 }
@@ -64,6 +63,7 @@ std::vector<std::vector<generate::Sequence>> run_generation(const GenerationRun&
                                                             const generate::GenerationConfig& config,
                                                             GenerationTiming& timing) {
   tokenizer::StreamDecoder stream(*run.tokenizer);
+  if (run.on_text && !prompts.ids.empty()) stream.skip(prompts.ids[0]);
   const generate::Hooks hooks = make_hooks(run, config, stream);
   TimedSteps steps(run, timing);
   auto sequences = generate::generate(steps, prompts, config, hooks);

@@ -31,6 +31,8 @@ struct GenerationRun {
   // Run after the standard processors and before those of sampling. Not owned.
   std::vector<generate::LogitsProcessor*> processors = {};
   bool expands_prompt = false;  // see generate::StepModel
+  // See generate::Hooks.
+  std::function<void(int row, int64_t id, std::span<const float> scores)> on_scores = {};
 };
 
 // Per prompt num_return_sequences sequences. Times are added to `timing`. Throws core::Error as generate()

@@ -1,5 +1,6 @@
 #include "loader/generation/text_decoder.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -7,6 +8,7 @@
 #include "loader/families/model_folder.h"
 #include "runtime/core/error.h"
 #include "runtime/ops/op_registry.h"
+#include "runtime/session/grouped_decoder.h"
 #include "runtime/session/uncached_decoder.h"
 
 namespace vulcap::loader {
@@ -52,34 +54,61 @@ TextDecoder::TextDecoder(session::Device& device, const DecoderFiles& files, con
   roles_ = roles_of(graph, chosen, first ? &first->first : nullptr);
   roles_.first_position = first_position;
   for (graph::ValueId id : graph.inputs) input_dtypes_[graph.value(id).name] = graph.value(id).dtype;
-  if (!with_past) {
-    decoder_ = std::make_unique<session::UncachedDecoder>(device, std::move(graph), roles_, passes);
-    return;
-  }
   // A with-past graph that reads the encoder's keys and values cannot score a whole sequence alone.
   const GraphAndRoles whole = first ? *first : GraphAndRoles{graph, roles_};
-  uncached_ = [this, &device, whole, passes] {
-    decoder_ = std::make_unique<session::UncachedDecoder>(device, whole.first, whole.second, passes);
+  make_ = [&device, whole, passes] {
+    return std::make_unique<session::UncachedDecoder>(device, whole.first, whole.second, passes);
   };
-  decoder_ = std::make_unique<session::CachedDecoder>(device, std::move(graph), roles_, passes, first);
+  if (with_past) {
+    make_uncached_ = std::exchange(make_, [&device, graph, roles = roles_, passes, first] {
+      return std::make_unique<session::CachedDecoder>(device, graph, roles, passes, first);
+    });
+  }
+  decoder_ = make_();
+}
+
+void TextDecoder::reserve(int64_t positions) {
+  positions_ = std::max(positions_, positions);
+  decoder_->reserve(positions_);
 }
 
 void TextDecoder::prepare(const session::EncoderOutput& states, int rows) {
   with_or_without_cache([&] { decoder_->prepare(states, rows); });
 }
 
-void TextDecoder::start(const session::EncoderOutput& states) {
+void TextDecoder::start(const session::EncoderOutput& states, std::vector<int32_t> padding) {
   with_or_without_cache([&] { decoder_->start(states); });
+  const bool padded = std::any_of(padding.begin(), padding.end(), [](int32_t front) { return front > 0; });
+  padding_ = padded ? std::move(padding) : std::vector<int32_t>{};
+  in_groups_ = padded && !decoder_->takes_padding();
+  if (!in_groups_) return;
+  remarks_.push_back(
+      "the decoder's graph cannot hide padding: prompts of different lengths run in groups of equal length");
+  if (!grouped_) grouped_ = std::make_unique<session::GroupedDecoder>(make_);
+  grouped_->reserve(positions_);
+  grouped_->start(states);
+}
+
+std::span<const float> TextDecoder::step(const session::Tokens& tokens, int rows, int length,
+                                         std::span<const int32_t> reorder) {
+  if (padding_.empty()) return active().step(tokens, rows, length, reorder);
+  const std::vector<int32_t> padding = std::exchange(padding_, {});
+  session::Tokens padded = tokens;
+  padded.padding = padding;
+  return active().step(padded, rows, length, reorder);
 }
 
 void TextDecoder::with_or_without_cache(const std::function<void()>& action) {
   try {
     action();
   } catch (const ops::NeedsStaticShape& error) {
-    if (!uncached_) throw;
+    if (!make_uncached_) throw;
     remarks_.push_back("the decoder runs without its key/value cache, which is slow: " + error.message());
-    uncached_();
-    uncached_ = nullptr;
+    make_ = std::exchange(make_uncached_, nullptr);
+    decoder_ = make_();
+    grouped_.reset();
+    in_groups_ = false;
+    decoder_->reserve(positions_);
     action();
   }
 }

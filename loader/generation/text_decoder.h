@@ -25,29 +25,37 @@ class TextDecoder {
 
   // As in session::Decoder. A graph that uses its cache in a way that cannot be done in place runs without
   // cache from then on: slower, the same answers, and a remark says so.
-  void reserve(int64_t positions) { decoder_->reserve(positions); }
+  void reserve(int64_t positions);
   void prepare(const session::EncoderOutput& states, int rows);
-  void start(const session::EncoderOutput& states);
+  // `padding`: of each row of the first call, see session::Tokens. Rows of a graph that takes none run in
+  // groups of equal length.
+  void start(const session::EncoderOutput& states, std::vector<int32_t> padding = {});
   std::span<const float> step(const session::Tokens& tokens, int rows, int length,
-                              std::span<const int32_t> reorder) {
-    return decoder_->step(tokens, rows, length, reorder);
-  }
+                              std::span<const int32_t> reorder);
   int64_t vocab() const { return decoder_->vocab(); }
   // As the graph of the steps declares it.
   core::DType input_dtype(const std::string& name) const { return input_dtypes_.at(name); }
 
   const session::DecoderRoles& roles() const { return roles_; }
-  std::vector<const plan::Plan*> plans() const { return decoder_->plans(); }
+  std::vector<const plan::Plan*> plans() const { return active().plans(); }
   const std::vector<std::string>& remarks() const { return remarks_; }
   const std::vector<std::string>& description() const { return description_; }
 
  private:
+  using Maker = std::function<std::unique_ptr<session::Decoder>()>;
+
+  session::Decoder& active() const { return in_groups_ ? *grouped_ : *decoder_; }
   void with_or_without_cache(const std::function<void()>& action);
 
   session::DecoderRoles roles_;
   std::map<std::string, core::DType> input_dtypes_;
+  Maker make_;
+  Maker make_uncached_;  // empty when make_ is that already
   std::unique_ptr<session::Decoder> decoder_;
-  std::function<void()> uncached_;  // replaces decoder_ by one without cache; empty when it has none already
+  std::unique_ptr<session::Decoder> grouped_;  // null until prompts need it
+  bool in_groups_ = false;                     // since the last start
+  int64_t positions_ = 0;
+  std::vector<int32_t> padding_;  // for the first step
   std::vector<std::string> remarks_;
   std::vector<std::string> description_;
 };

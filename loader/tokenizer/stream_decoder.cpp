@@ -34,6 +34,11 @@ StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, bool skip_special_token
       skip_special_tokens_(skip_special_tokens),
       clean_up_(clean_up_tokenization_spaces.value_or(tokenizer.clean_up_by_default())) {}
 
+void StreamDecoder::skip(std::span<const std::int64_t> ids) {
+  ids_.insert(ids_.end(), ids.begin(), ids.end());
+  emitted_ = decoded();
+}
+
 std::string StreamDecoder::push(std::uint32_t id) {
   ids_.push_back(id);
   const std::string text = decoded();

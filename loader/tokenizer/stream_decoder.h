@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,9 @@ class StreamDecoder {
   // Keeps a reference to `tokenizer`, which must live longer.
   explicit StreamDecoder(const Tokenizer& tokenizer, bool skip_special_tokens = true,
                          std::optional<bool> clean_up_tokenization_spaces = std::nullopt);
+
+  // What is out already: tokens whose text is not to be given again, but decides how the next ones read.
+  void skip(std::span<const std::int64_t> ids);
 
   // The text that is certain with this token; often empty.
   std::string push(std::uint32_t id);

@@ -30,6 +30,8 @@ constexpr Task kTasks[] = {
     {"fill-mask", verify_fill_mask},
     {"feature-extraction", verify_text_features},
     {"image-classification", verify_image_classification},
+    {"text-generation", verify_texts},
+    {"text2text-generation", verify_texts},
 };
 
 }  // namespace

@@ -53,5 +53,6 @@ int verify_question_answering(const PipelineRun& run);
 int verify_fill_mask(const PipelineRun& run);
 int verify_text_features(const PipelineRun& run);
 int verify_image_classification(const PipelineRun& run);
+int verify_texts(const PipelineRun& run);
 
 }  // namespace vulcap::loader
