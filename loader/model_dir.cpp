@@ -241,7 +241,7 @@ ModelFiles::ModelFiles(fs::path dir, std::string_view dtype, std::string_view fi
   }
   if (!named) throw core::Error(core::ErrorCode::kUsage, dir_.string() + " has no file " + std::string(file));
   for (const std::string& stem : dtype_.stems()) {
-    const auto has_stem = [&](const OnnxFile& file) { return file.stem == stem; };
+    const auto has_stem = [&](const OnnxFile& found) { return found.stem == stem; };
     if (std::any_of(files_.begin(), files_.end(), has_stem)) continue;
     throw core::Error(core::ErrorCode::kUsage,
                       "--dtype names '" + stem + "', but " + dir_.string() + " has no such .onnx file");

@@ -78,7 +78,9 @@ TokenBatch TextGeneratorBase::tokenize(const TextRequest& request,
   TokenBatch batch;
   size_t longest = 0;
   for (const std::string& prompt : request.prompts) {
-    const auto ids = tokenizer_.encode(prompt, {.add_special_tokens = request.add_special_tokens}).ids;
+    tokenizer::EncodeOptions options;
+    options.add_special_tokens = request.add_special_tokens;
+    const auto ids = tokenizer_.encode(prompt, options).ids;
     batch.ids.emplace_back(ids.begin(), ids.end());
     if (ids.empty()) batch.ids.back() = empty_prompt(config);
     longest = std::max(longest, batch.ids.back().size());
@@ -121,7 +123,8 @@ TextResult TextGeneratorBase::generate(const TextRequest& request, const generat
   start(batch, config);
   result.timing.encode = seconds_since(encode_begin);
 
-  GenerationRun run{.tokenizer = &tokenizer_};
+  GenerationRun run;
+  run.tokenizer = &tokenizer_;
   run.step = [this](auto ids, int rows, int length, auto reorder) {
     return decoder_->step(ids, rows, length, reorder);
   };

@@ -1,5 +1,7 @@
 #include "loader/tasks/text_generator.h"
 
+#include <nlohmann/json.hpp>
+
 #include "loader/families/families.h"
 #include "loader/families/model_folder.h"
 

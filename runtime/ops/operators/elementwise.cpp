@@ -122,9 +122,34 @@ void infer_compare(InferContext& c) {
   c.set(0, DType::kBool, std::move(shape), std::move(fact));
 }
 
+// And, Or: what one operand leaves of the other.
+Fact logic_fact(InferContext& c, size_t rank) {
+  const std::string& op = c.node().op;
+  for (size_t i = 0; op != "Xor" && i < 2; ++i) {
+    const auto splat = c.splat(i);
+    if (!splat) continue;
+    Fact fact;
+    if ((*splat != 0) != (op == "And")) {
+      fact.splat = *splat;
+      return fact;
+    }
+    const Value& other = c.in(1 - i);
+    fact.splat = other.fact.splat;
+    if (other.fact.at_most_zero) {
+      fact.at_most_zero = broadcastable(*other.fact.at_most_zero, c.shape(1 - i));
+      auto& coefficients = fact.at_most_zero->coefficients;
+      coefficients.insert(coefficients.begin(), rank - coefficients.size(), 0);
+    }
+    return fact;
+  }
+  return {};
+}
+
 void infer_logic(InferContext& c) {
   if (c.dtype(0) != DType::kBool || c.dtype(1) != DType::kBool) c.fail("operands must be bool");
-  c.set(0, DType::kBool, broadcast(c.shape(0), c.shape(1)));
+  SymShape shape = broadcast(c.shape(0), c.shape(1));
+  Fact fact = logic_fact(c, shape.size());
+  c.set(0, DType::kBool, std::move(shape), std::move(fact));
 }
 
 void lower_binary(LowerContext& c) { Compose(c).binary(binary_row(c.node()), c.in(0), c.in(1), c.out(0)); }

@@ -97,7 +97,10 @@ Sizes sizes_of(ExpandContext& c) {
   if (query.size() != 3) c.fail("query must be [batch, position, heads * width]");
   sizes.batch = query[0];
   sizes.length = query[1];
-  sizes.total = c.need_constants(kTotal).at(0);
+  const Dim total = c.need_ints(kTotal).at(0);
+  if (!total.is_constant())
+    throw NeedsStaticShape(core::ErrorCode::kInvalidModel, "GroupQueryAttention over an open past");
+  sizes.total = total.value();
   sizes.past = c.has(kPastKey) ? c.static_shape(c.operand(kPastKey))[2] : 0;
   if (sizes.total < sizes.length) c.fail("total_sequence_length is less than the number of new positions");
   return sizes;
