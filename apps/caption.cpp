@@ -5,7 +5,9 @@
 #include <set>
 
 #include "apps/commands.h"
+#include "apps/overlay.h"
 #include "loader/generation_config.h"
+#include "loader/grounding/overlay.h"
 #include "loader/image/decode.h"
 #include "loader/tasks/captioner.h"
 #include "runtime/core/error.h"
@@ -20,6 +22,7 @@ struct Options {
   std::vector<std::string> images;
   std::string format = "text";
   loader::CaptionPrompt prompt;
+  std::string overlay;  // a PNG, or a folder for several images; empty: none
   GenerationOptions generation;
 };
 
@@ -45,6 +48,17 @@ nlohmann::json timing_json(const Outcome& outcome) {
           {"total", t.total + outcome.decode_seconds}};
 }
 
+// What a task found: as transformers gives it, and region by region.
+void add_answer(nlohmann::json& entry, const loader::Caption& caption) {
+  if (!caption.answer) return;
+  entry["task"] = caption.answer->task;
+  entry["answer"] = grounding::reference_form(*caption.answer);
+  if (caption.answer->type == grounding::AnswerType::kPureText) return;
+  entry["regions"] = nlohmann::json::array();
+  for (const grounding::Region& region : caption.answer->regions)
+    entry["regions"].push_back(grounding::region_json(region));
+}
+
 nlohmann::json record(const Outcome& outcome, const std::string& device) {
   nlohmann::json item{{"file", outcome.file}};
   if (!outcome.error.empty()) {
@@ -52,10 +66,12 @@ nlohmann::json record(const Outcome& outcome, const std::string& device) {
     return item;
   }
   item["caption"] = outcome.result.captions.at(0).text;
+  add_answer(item, outcome.result.captions.at(0));
   item["captions"] = nlohmann::json::array();
   for (const loader::Caption& caption : outcome.result.captions) {
     nlohmann::json entry{{"text", caption.text}, {"ids", caption.ids}};
     if (caption.score) entry["score"] = *caption.score;
+    add_answer(entry, caption);
     item["captions"].push_back(std::move(entry));
   }
   item["device"] = device;
@@ -65,9 +81,21 @@ nlohmann::json record(const Outcome& outcome, const std::string& device) {
 
 void print_text(const Outcome& outcome, bool with_name) {
   for (const loader::Caption& caption : outcome.result.captions) {
-    if (with_name) std::printf("%s: ", outcome.file.c_str());
-    std::printf("%s\n", caption.text.c_str());
+    const auto lines = caption.answer ? grounding::answer_lines(*caption.answer) : std::vector{caption.text};
+    for (const std::string& line : lines) {
+      if (with_name) std::printf("%s: ", outcome.file.c_str());
+      std::printf("%s\n", line.c_str());
+    }
   }
+}
+
+std::vector<std::string> answer_remarks(const Outcome& outcome) {
+  std::vector<std::string> remarks;
+  for (const loader::Caption& caption : outcome.result.captions) {
+    for (const std::string& line : caption.answer ? caption.answer->remarks : std::vector<std::string>{})
+      remarks.push_back(outcome.file + ": " + line);
+  }
+  return remarks;
 }
 
 void print_timing(const Outcome& outcome) {
@@ -81,8 +109,19 @@ void print_timing(const Outcome& outcome) {
                (t.total + outcome.decode_seconds) * 1e3);
 }
 
+void draw(const image::Image& image, const loader::Caption& caption, const std::filesystem::path& path) {
+  if (!caption.answer || caption.answer->type == grounding::AnswerType::kPureText) {
+    throw core::Error(core::ErrorCode::kUsage,
+                      "--overlay draws boxes and polygons, which this model and task do not give; Florence-2 "
+                      "does, with --task od for instance");
+  }
+  grounding::write_overlay(image, caption.answer->regions, path);
+}
+
+// `overlay`: where to draw what was found; empty: nowhere.
 Outcome caption_file(loader::Captioner& captioner, const std::string& file,
-                     const loader::CaptionPrompt& prompt, const generate::GenerationConfig& config) {
+                     const loader::CaptionPrompt& prompt, const generate::GenerationConfig& config,
+                     const std::filesystem::path& overlay) {
   Outcome outcome;
   outcome.file = file;
   const auto begin = Clock::now();
@@ -90,6 +129,7 @@ Outcome caption_file(loader::Captioner& captioner, const std::string& file,
     const image::Image image = image::decode_file(file);
     outcome.decode_seconds = seconds_since(begin);
     outcome.result = captioner.caption(image, prompt, config);
+    if (!overlay.empty()) draw(image, outcome.result.captions.at(0), overlay);
   } catch (const core::Error& error) {
     // A bad image is that image's failure; anything else ends the run.
     if (error.code() != core::ErrorCode::kRuntime) throw;
@@ -100,6 +140,8 @@ Outcome caption_file(loader::Captioner& captioner, const std::string& file,
 
 int run(const Options& options) {
   const auto begin = Clock::now();
+  std::vector<std::filesystem::path> overlays(options.images.size());
+  if (!options.overlay.empty()) overlays = overlay_paths(options.overlay, options.images);
   const session::OpenedDevice opened = options.model.open();
   if (!options.model.verbose && options.model.device == "auto" && !opened.is_vulkan) {
     std::fprintf(stderr, "vulcap: running on the cpu: %s\n", opened.reason.c_str());
@@ -118,9 +160,10 @@ int run(const Options& options) {
 
   nlohmann::json all = nlohmann::json::array();
   int failed = 0;
-  for (const std::string& file : options.images) {
-    const Outcome outcome = caption_file(*captioner, file, options.prompt, config);
+  for (size_t i = 0; i < options.images.size(); ++i) {
+    const Outcome outcome = caption_file(*captioner, options.images[i], options.prompt, config, overlays[i]);
     remarks.warn(captioner->warnings());
+    remarks.warn(answer_remarks(outcome));
     remarks.tell(captioner->fallbacks());
     if (!outcome.error.empty()) {
       ++failed;
@@ -149,7 +192,11 @@ Command add_caption(CLI::App& app) {
       ->capture_default_str();
   command->add_option("-p,--prompt", options->prompt.text,
                       "What the caption starts with, a question, or an instruction: as the family takes it");
-  command->add_option("--task", options->prompt.task, "A task that the family knows");
+  command->add_option("--task", options->prompt.task,
+                      "A task that the family knows; Florence-2: caption, od, ocr, ocr-with-region, ... or "
+                      "their tokens, '<OD>'");
+  command->add_option("--overlay", options->overlay,
+                      "Draw what the task found over the image, into this PNG; a folder for several images");
   options->generation.add_to(*command);
   return [options] { return run(*options); };
 }

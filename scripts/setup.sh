@@ -8,9 +8,11 @@ packages=(
   libvulkan-dev glslang-tools spirv-tools
   protobuf-compiler libprotobuf-dev libonnx-dev
   libpng-dev libjpeg62-turbo-dev nlohmann-json3-dev libcli11-dev
-  libhwy-dev libutf8proc-dev libpcre2-dev libsndfile1-dev zlib1g-dev
+  libhwy-dev libutf8proc-dev libpcre2-dev libcairo2-dev libsndfile1-dev zlib1g-dev
   # run: the Vulkan loader is opened at run time; Mesa brings the drivers, one of them in software
   libvulkan1 mesa-vulkan-drivers
+  # labels of --overlay
+  fonts-dejavu-core
   # tests
   libgtest-dev vulkan-validationlayers libonnx-testdata
 )

@@ -198,7 +198,7 @@ std::vector<int64_t> CaptionerBase::started_ids(const std::string& text,
             ": neither generation_config.json nor config.json names decoder_start_token_id or bos_token_id");
   }
   std::vector<int64_t> ids{*start};
-  const tokenizer::Encoding encoding = tokenizer_.encode(text, false);
+  const tokenizer::Encoding encoding = tokenizer_.encode(text, {false, {}, {}});
   const bool starts_itself = !encoding.ids.empty() && encoding.ids[0] == *start;
   ids.insert(ids.end(), encoding.ids.begin() + (starts_itself ? 1 : 0), encoding.ids.end());
   return ids;
@@ -255,8 +255,9 @@ CaptionResult CaptionerBase::caption_pixels(const image::PixelValues& pixels, co
   CaptionResult result;
   const auto begin = Clock::now();
   const session::EncoderOutput states = run_encoder(pixels);
-  const generate::Prompts prompts{{prompt_ids(prompt, config)}, {}, embedded_positions()};
-  const std::vector<int64_t>& ids = prompts.ids[0];
+  const std::vector<int64_t> ids = prompt_ids(prompt, config);
+  generate::Prompts prompts{{ids}, {}, embedded_positions()};
+  if (auto of_encoder = encoder_ids(); !of_encoder.empty()) prompts.encoder_ids = {std::move(of_encoder)};
   decoder_->reserve(reserve_positions(config, int64_t(ids.size())));
   decoder_->start(decoder_states(states, prompt));
   start(prompt, ids);

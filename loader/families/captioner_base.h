@@ -49,6 +49,9 @@ class CaptionerBase : public Captioner {
   // As generate::StepModel::step; feeds ids to the decoder unless a family embeds them.
   virtual std::span<const float> step(std::span<const int64_t> ids, int rows, int length,
                                       std::span<const int32_t> reorder);
+  // What transformers' processors of the encoder's ids are given; see generate::Prompts. Empty: there are
+  // none.
+  virtual std::vector<int64_t> encoder_ids() const { return {}; }
   virtual Caption make_caption(const generate::Sequence& sequence, const CaptionPrompt& prompt) const;
   // Positions of the decoder beside those of the ids: image features in front of the text.
   virtual int64_t prefix_positions() const { return 0; }

@@ -16,6 +16,9 @@ namespace vulcap::loader {
 std::unique_ptr<Captioner> load_vision_encoder_decoder(const std::filesystem::path& dir,
                                                        const nlohmann::json& config, session::Device& device,
                                                        const LoadOptions& options);
+// Captions, text, boxes, quads and polygons by task tokens.
+std::unique_ptr<Captioner> load_florence2(const std::filesystem::path& dir, const nlohmann::json& config,
+                                          session::Device& device, const LoadOptions& options);
 
 // BLIP: captions, begun ones too, or answers where the folder has an encoder of questions.
 std::unique_ptr<Captioner> load_blip(const std::filesystem::path& dir, const nlohmann::json& config,

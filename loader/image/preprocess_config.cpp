@@ -89,7 +89,10 @@ constexpr std::string_view kNeutralFields[] = {"image_processor_type",
                                                "_name_or_path",
                                                "pad_size",
                                                "size_divisor",
-                                               "size_divisibility"};
+                                               "size_divisibility",
+                                               "task_prompts_without_inputs",
+                                               "task_prompts_with_input",
+                                               "tasks_answer_post_processing_type"};
 
 constexpr std::string_view kReadFields[] = {"do_resize",      "size",           "resample",   "do_rescale",
                                             "rescale_factor", "do_normalize",   "image_mean", "image_std",

@@ -25,6 +25,7 @@ constexpr Family kCaptionFamilies[] = {
     {"idefics3", load_image_text_decoder},
     {"smolvlm", load_image_text_decoder},
     {"paligemma", load_image_text_decoder},
+    {"florence2", load_florence2},
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "loader/grounding/answer.h"
 #include "loader/image/preprocess.h"
 #include "loader/tasks/load_options.h"
 #include "runtime/generate/config.h"
@@ -36,6 +37,8 @@ struct Caption {
   std::string text;
   std::vector<int64_t> ids;  // as transformers.generate returns them: start tokens and padding included
   std::optional<float> score;
+  // Where a task was asked for: what the text says once it is parsed.
+  std::optional<grounding::Answer> answer = std::nullopt;
 };
 
 struct CaptionResult {

@@ -29,12 +29,23 @@ void compare_captions(const CaptionResult& result, const nlohmann::json& expecte
   }
 }
 
+// Cases that give arguments were made with these settings in place of the folder's, where they name no other;
+// cases without arguments took all from generation_config.json.
+GenerationFlags flags_of_case(const nlohmann::json& params) {
+  GenerationFlags flags;
+  if (!params.empty())
+    flags = {{"num-beams", "1"}, {"no-repeat-ngram-size", "0"}, {"early-stopping", "false"}};
+  const GenerationFlags given = flags_of(params);
+  flags.insert(flags.end(), given.begin(), given.end());
+  return flags;
+}
+
 void verify_caption(const PipelineRun& run, Captioner& captioner, const nlohmann::json& item, size_t index) {
   verify_case(run, case_name(item, index), [&](VerifyRow& row) {
     const nlohmann::json& input = item.at("input");
     row.output = input.at("image").get<std::string>();
     std::vector<std::string> warnings;
-    const auto flags = flags_of(item.value("params", nlohmann::json::object()));
+    const auto flags = flags_of_case(item.value("params", nlohmann::json::object()));
     const auto config = captioner.generation_config(flags, warnings);
     const image::Image image = image::decode_file(find_input(run.dir, "images", row.output));
     const auto result = captioner.caption(image, {input.value("prompt", ""), ""}, config);
@@ -51,7 +62,7 @@ int verify_captions(const PipelineRun& run) {
   if (!loaded) return 1;
   const nlohmann::json& cases = run.pipeline.at("cases");
   for (size_t i = 0; i < cases.size(); ++i) verify_caption(run, *captioner, cases[i], i);
-  return int(cases.size());
+  return int(cases.size()) + verify_grounding(run);
 }
 
 }  // namespace vulcap::loader

@@ -54,5 +54,7 @@ int verify_fill_mask(const PipelineRun& run);
 int verify_text_features(const PipelineRun& run);
 int verify_image_classification(const PipelineRun& run);
 int verify_texts(const PipelineRun& run);
+// The parts of Florence-2 that need no graph; 0 rows where the file has none.
+int verify_grounding(const PipelineRun& run);
 
 }  // namespace vulcap::loader

@@ -122,6 +122,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Planted{"runtime/session/a.cpp", "#include <nlohmann/json.hpp>", false},
                     Planted{"runtime/core/a.cpp", "#include <png.h>", false},
                     Planted{"loader/a.cpp", "#include <jpeglib.h>", false},
+                    Planted{"loader/image/a.cpp", "#include <cairo.h>", false},
                     Planted{"runtime/graph/a.cpp", "#include <onnx/onnx.pb.h>", false},
                     Planted{"loader/families/a.cpp", "#include <onnx/onnx.pb.h>", false},
                     Planted{"runtime/plan/a.cpp", "#include <google/protobuf/message_lite.h>", false},

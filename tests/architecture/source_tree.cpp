@@ -66,6 +66,7 @@ const std::vector<ForeignRule>& foreign_rules() {
       {{"zlib"}, {"loader/speech/"}},
       {{"onnx/", "google/protobuf"}, {"loader/onnx/"}},
       {{"loader/onnx/"}, {"loader/", "apps/"}},
+      {{"cairo", "fontconfig/"}, {"loader/grounding/"}},
       {{"hwy/"}, {"runtime/cpu/"}},
       {{"CLI/"}, {"apps/"}},
   };
