@@ -9,6 +9,7 @@
 #include "loader/tasks/image_classifier.h"
 #include "loader/tasks/pipeline_json.h"
 #include "loader/tasks/text_classifier.h"
+#include "loader/tasks/zero_shot_image_classifier.h"
 #include "runtime/core/error.h"
 
 namespace vulcap::apps {
@@ -24,7 +25,8 @@ struct Options {
   std::string text_pair;
   size_t batch_size = 1;
   std::string labels;
-  loader::ZeroShotOptions zero_shot;
+  std::optional<std::string> hypothesis;  // none: the usual one of the model's kind
+  bool multi_label = false;
   std::vector<std::string> choices;
 };
 
@@ -89,8 +91,11 @@ int classify_zero_shot(const Options& options, session::Device& device) {
                                     options.task.model.load_options());
   const TaskReport report(classifier, options.task.model.verbose);
   const std::vector<std::string> labels = split_list(options.labels);
+  loader::ZeroShotOptions zero_shot;
+  zero_shot.multi_label = options.multi_label;
+  if (options.hypothesis) zero_shot.hypothesis_template = *options.hypothesis;
   return answer_all(options.task, options.task.read_inputs(), 1, [&](std::span<const std::string> texts) {
-    auto scores = classifier.classify_zero_shot(texts[0], labels, options.zero_shot, options.batch_size);
+    auto scores = classifier.classify_zero_shot(texts[0], labels, zero_shot, options.batch_size);
     const auto json = loader::zero_shot_json(texts[0], scores);
     const auto top_k = top_k_of(options, scores.size());
     if (top_k && *top_k < scores.size()) scores.resize(*top_k);
@@ -122,6 +127,20 @@ int classify_images(const Options& options, session::Device& device) {
   });
 }
 
+int classify_images_zero_shot(const Options& options, session::Device& device) {
+  const auto classifier = loader::load_zero_shot_image_classifier(options.task.model.model_dir(), device,
+                                                                  options.task.model.load_options());
+  const TaskReport report(*classifier, options.task.model.verbose);
+  const std::vector<std::string> names = split_list(options.labels);
+  return answer_all(options.task, options.task.read_inputs(), 1, [&](std::span<const std::string> files) {
+    auto labels = classifier->classify(image::decode_file(files[0]), names,
+                                       options.hypothesis.value_or(loader::kImageHypothesis));
+    const auto top_k = top_k_of(options, labels.size());
+    if (top_k && *top_k < labels.size()) labels.resize(*top_k);
+    return std::vector<TaskResult>{{loader::labels_json(labels), table(labels)}};
+  });
+}
+
 void refuse(bool given, const char* flag, const char* reason) {
   if (given) throw core::Error(core::ErrorCode::kUsage, std::string(flag) + " " + reason);
 }
@@ -129,6 +148,13 @@ void refuse(bool given, const char* flag, const char* reason) {
 int run(const Options& options) {
   const std::filesystem::path dir = options.task.model.model_dir();
   const loader::LoadOptions load = options.task.model.load_options();
+  if (loader::compares_images_with_texts(dir)) {
+    refuse(options.labels.empty(), "--labels",
+           "is needed: this model compares images with labels that you name");
+    refuse(options.multi_label, "--multi-label", "needs a text classifier");
+    const session::OpenedDevice opened = options.task.open();
+    return classify_images_zero_shot(options, *opened.device);
+  }
   const bool images = loader::ModelFiles(dir, load.dtype).find(loader::image_classifier_role()).has_value();
   const bool choices = !images && loader::is_choice_model(dir, load);
   refuse(choices && options.choices.empty(), "--choice",
@@ -158,15 +184,16 @@ void add_text_options(CLI::App& command, Options& options) {
   command
       .add_option(
           both_spellings("labels") + "," + both_spellings("candidate-labels"), options.labels,
-          "a,b,c: zero-shot classification into these labels by a model of natural language inference")
+          "a,b,c: zero-shot classification into these labels, of texts by a model of natural language "
+          "inference, of images by CLIP or SigLIP")
       ->group("Zero-shot");
   command
-      .add_option(both_spellings("hypothesis-template"), options.zero_shot.hypothesis_template,
-                  "What the model judges; {} is the label")
-      ->capture_default_str()
+      .add_option(both_spellings("hypothesis-template"), options.hypothesis,
+                  "What the model judges, {} is the label; default: \"This example is {}.\", for images "
+                  "\"This is a photo of {}.\"")
       ->group("Zero-shot");
   command
-      .add_flag(both_spellings("multi-label"), options.zero_shot.multi_label,
+      .add_flag(both_spellings("multi-label"), options.multi_label,
                 "Labels are judged one by one, not against each other")
       ->group("Zero-shot");
   command

@@ -22,6 +22,8 @@ Command add_classify(CLI::App& app);
 Command add_ner(CLI::App& app);
 Command add_qa(CLI::App& app);
 Command add_fill_mask(CLI::App& app);
+Command add_embed(CLI::App& app);
+Command add_search(CLI::App& app);
 Command add_devices(CLI::App& app);
 Command add_inspect(CLI::App& app);
 Command add_verify(CLI::App& app);

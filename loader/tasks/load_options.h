@@ -14,7 +14,7 @@ using GenerationFlags = std::vector<std::pair<std::string, std::string>>;  // na
 
 struct LoadOptions {
   std::string dtype = "auto";  // see DtypeRequest
-  std::string file;            // the .onnx of this name before all others that could play its part; may be empty
+  std::string file;  // the .onnx of this name before all others that could play its part; may be empty
   passes::PassOptions passes;
   bool encoder_only = false;      // load no decoder; only encode() may be called
   std::filesystem::path adapter;  // folder of a PEFT adapter that is merged into the weights; empty: none

@@ -62,17 +62,6 @@ std::string without_time_stamps(std::string_view text) {
   return out;
 }
 
-// Python's str.strip() also takes the separators U+001C to U+001F.
-std::string stripped(const std::string& text) {
-  const std::u32string chars = to_code_points(text);
-  const auto is_space = [](char32_t c) { return is_whitespace(c) || (c >= 0x1C && c <= 0x1F); };
-  std::size_t begin = 0;
-  std::size_t end = chars.size();
-  while (begin < end && is_space(chars[begin])) ++begin;
-  while (end > begin && is_space(chars[end - 1])) --end;
-  return to_utf8(std::u32string_view(chars).substr(begin, end - begin));
-}
-
 }  // namespace
 
 Encoding Tokenizer::State::encode_text(std::string_view text, std::uint32_t type_id) const {

@@ -1,5 +1,7 @@
 #include "loader/tokenizer/unicode.h"
 
+#include <algorithm>
+
 #include <utf8proc.h>
 
 #include "runtime/core/error.h"
@@ -162,6 +164,15 @@ std::u32string to_lower(char32_t c) {
   if (c < 0x80) return std::u32string(1, c >= 'A' && c <= 'Z' ? c + 32 : c);
   if (c == 0x130) return U"i\u0307";
   return std::u32string(1, static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))));
+}
+
+std::string stripped(std::string_view utf8) {
+  const std::u32string chars = to_code_points(utf8);
+  // The separators U+001C to U+001F count as space in Python alone.
+  const auto is_space = [](char32_t c) { return is_whitespace(c) || (c >= 0x1C && c <= 0x1F); };
+  const auto begin = std::find_if_not(chars.begin(), chars.end(), is_space);
+  const auto end = std::find_if_not(chars.rbegin(), std::make_reverse_iterator(begin), is_space).base();
+  return to_utf8(std::u32string(begin, end));
 }
 
 }  // namespace vulcap::tokenizer

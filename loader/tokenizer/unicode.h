@@ -24,6 +24,9 @@ bool is_valid_utf8(std::string_view bytes);
 // Number of bytes at the end of `bytes` that begin a UTF-8 character without finishing it (0 to 3).
 std::size_t incomplete_utf8_tail(std::string_view bytes);
 
+// Without what Python's str.strip() takes from both ends.
+std::string stripped(std::string_view utf8);
+
 bool is_whitespace(char32_t c);       // Unicode White_Space
 bool is_numeric(char32_t c);          // general category N*
 bool is_punctuation(char32_t c);      // ASCII punctuation or general category P*

@@ -28,10 +28,13 @@ constexpr Task kTasks[] = {
     {"token-classification", verify_token_classification},
     {"question-answering", verify_question_answering},
     {"fill-mask", verify_fill_mask},
-    {"feature-extraction", verify_text_features},
+    {"feature-extraction", verify_features},
     {"image-classification", verify_image_classification},
     {"text-generation", verify_texts},
     {"text2text-generation", verify_texts},
+    {"zero-shot-image-classification", verify_image_text},
+    {"sentence-similarity", verify_sentences},
+    {"visual-document-retrieval", verify_documents},
 };
 
 }  // namespace

@@ -56,5 +56,10 @@ int verify_image_classification(const PipelineRun& run);
 int verify_texts(const PipelineRun& run);
 // The parts of Florence-2 that need no graph; 0 rows where the file has none.
 int verify_grounding(const PipelineRun& run);
+int verify_image_text(const PipelineRun& run);
+// Of texts, or of pairs of images and texts.
+int verify_features(const PipelineRun& run);
+int verify_sentences(const PipelineRun& run);
+int verify_documents(const PipelineRun& run);
 
 }  // namespace vulcap::loader
