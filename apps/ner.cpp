@@ -15,6 +15,7 @@ struct Options {
   std::string ignore_labels = "O";
   std::optional<size_t> max_length;
   std::optional<size_t> stride;
+  size_t batch_size = 1;
 };
 
 std::string table(const std::vector<loader::Entity>& entities) {
@@ -42,7 +43,7 @@ int run(const Options& options) {
                                      options.task.model.load_options());
   const TaskReport report(classifier, options.task.model.verbose);
   return answer_all(options.task, texts, 1, [&](std::span<const std::string> one) {
-    const auto found = classifier.find_entities(one[0], entities);
+    const auto found = classifier.find_entities(one[0], entities, options.batch_size);
     return std::vector<TaskResult>{{loader::entities_json(found), table(found)}};
   });
 }
@@ -65,6 +66,8 @@ Command add_ner(CLI::App& app) {
                       "Tokens of a text, or of a window; default: the tokenizer's model_max_length");
   command->add_option("--stride", options->stride,
                       "Read long texts in windows that share so many tokens, instead of cutting them");
+  command->add_option("-b," + both_spellings("batch-size"), options->batch_size, "Windows that run together")
+      ->check(CLI::Range(1, 4096));
   return [options] { return run(*options); };
 }
 

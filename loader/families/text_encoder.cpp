@@ -115,7 +115,8 @@ std::vector<Encoding> TextEncoder::encode(const std::string& text, const std::st
   const auto length = options.max_length ? options.max_length : tokenizer_.model_max_length();
   tokenizer::EncodeOptions encode;
   if (options.truncation && length)
-    encode.truncation = {*length, options.stride, *options.truncation, tokenizer_.truncation_side()};
+    encode.truncation = {*length, options.stride.value_or(0), *options.truncation,
+                         tokenizer_.truncation_side()};
   if (options.pad_to_max_length && length) {
     encode.padding = tokenizer_.default_padding();
     if (encode.padding) encode.padding->fixed_length = *length;
@@ -123,7 +124,7 @@ std::vector<Encoding> TextEncoder::encode(const std::string& text, const std::st
   std::vector<Encoding> windows{tokenizer_.encode_pair(text, pair, encode)};
   std::vector<Encoding> others = std::move(windows[0].overflowing);
   windows[0].overflowing.clear();
-  if (options.stride > 0) std::move(others.begin(), others.end(), std::back_inserter(windows));
+  if (options.stride) std::move(others.begin(), others.end(), std::back_inserter(windows));
   return windows;
 }
 

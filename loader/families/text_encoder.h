@@ -30,7 +30,7 @@ struct TextGraph {
 struct TokenizeOptions {
   std::optional<tokenizer::TruncationStrategy> truncation;  // none: texts stay whole
   std::optional<size_t> max_length;  // special tokens included; none: the tokenizer's model_max_length
-  size_t stride = 0;                 // tokens that neighbouring windows of a long text share
+  std::optional<size_t> stride;  // all windows of a long text, which share so many tokens; none: the first
   bool pad_to_max_length = false;
 };
 

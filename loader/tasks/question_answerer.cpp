@@ -36,7 +36,7 @@ std::vector<Answer> QuestionAnswerer::answer(const std::string& question, const 
   tokenize.stride = options.doc_stride.value_or(std::min(*tokenize.max_length / 2, kLongestStride));
   tokenize.truncation =
       question_first ? tokenizer::TruncationStrategy::kOnlySecond : tokenizer::TruncationStrategy::kOnlyFirst;
-  require(tokenize.stride <= *tokenize.max_length, "doc_stride " + std::to_string(tokenize.stride) +
+  require(*tokenize.stride <= *tokenize.max_length, "doc_stride " + std::to_string(*tokenize.stride) +
                                                        " is larger than max_seq_len " +
                                                        std::to_string(*tokenize.max_length));
   auto rows = question_first ? encoder_.encode(question, context, tokenize)

@@ -32,16 +32,17 @@ TokenizeOptions TokenClassifier::windows(const EntityOptions& options) const {
   return tokenize;
 }
 
-std::vector<Entity> TokenClassifier::find_entities(const std::string& text, const EntityOptions& options) {
+std::vector<Entity> TokenClassifier::find_entities(const std::string& text, const EntityOptions& options,
+                                                   size_t batch_size) {
   const std::u32string chars = tokenizer::to_code_points(text);
   std::vector<tokenizer::Encoding> rows = encoder_.encode(text, "", windows(options));
   const bool overlap = rows.size() > 1;
-  const size_t together = rows.size();
+  encoder_.pad(rows);
   const auto join = [&](std::vector<std::string> tokens) {
     return encoder_.tokenizer().join_tokens(std::move(tokens));
   };
   std::vector<Entity> all;
-  for (const TextRow& row : encoder_.run(std::move(rows), together)) {
+  for (const TextRow& row : encoder_.run(std::move(rows), batch_size)) {
     const TextOutput& logits = row.output("logits");
     const size_t labels = size_t(logits.shape.at(1));
     check_label_count(labels_, labels);

@@ -26,9 +26,10 @@ class TokenClassifier : public TextTask {
  public:
   TokenClassifier(const std::filesystem::path& dir, session::Device& device, const LoadOptions& options);
 
-  // In the order of the text. Throws core::Error(kUsage) for a stride without aggregation, without a known
-  // length, or not below it.
-  std::vector<Entity> find_entities(const std::string& text, const EntityOptions& options);
+  // In the order of the text; windows are padded to the longest and run batch_size at a time. Throws
+  // core::Error(kUsage) for a stride without aggregation, without a known length, or not below it.
+  std::vector<Entity> find_entities(const std::string& text, const EntityOptions& options,
+                                    size_t batch_size = 1);
 
  private:
   TokenizeOptions windows(const EntityOptions& options) const;
