@@ -44,6 +44,7 @@ ImagePrompt::ImagePrompt(const std::filesystem::path& dir, const nlohmann::json&
     remarks_.push_back("model_type '" + type +
                        "' has no rules of its own here: image features take the place of the image token");
   }
+  if (style_ == Style::kPlain || style_ == Style::kFrames) chat_ = chat::load_chat_template(dir);
   const std::string file = (dir / "config.json").string();
   auto id = first_integer(config, {"image_token_id", "image_token_index"});
   if (!id && tokenizer.id_of(kUsualImageToken)) id = *tokenizer.id_of(kUsualImageToken);
@@ -62,10 +63,20 @@ ImagePrompt::ImagePrompt(const std::filesystem::path& dir, const nlohmann::json&
   }
 }
 
+// A user's message of the image and the question, answered next.
+std::string ImagePrompt::in_chat(const std::string& question) const {
+  const chat::Json image{{"type", "image"}}, text{{"type", "text"}, {"text", question}};
+  const chat::Json message{{"role", "user"}, {"content", chat::Json::array({image, text})}};
+  chat::RenderOptions options;
+  options.add_generation_prompt = true;
+  return chat_->render(chat::Json::array({message}), options);
+}
+
 std::string ImagePrompt::in_template(const std::string& text) const {
   if (style_ == Style::kPaliGemma) return image_token_ + text;
   const std::string question = text.empty() ? kUsualQuestion : text;
   if (style_ == Style::kMoondream) return image_token_ + "\n\nQuestion: " + question + "\n\nAnswer:";
+  if (chat_) return in_chat(question);
   throw core::Error(core::ErrorCode::kUsage,
                     folder_ + " has no chat template; write the whole prompt, with '" + image_token_ +
                         "' where the image belongs: --prompt '" + image_token_ + " ...'");
@@ -103,7 +114,8 @@ std::vector<int64_t> ImagePrompt::ids(const std::string& text, const ImageFeatur
   const bool is_whole = text.find(image_token_) != std::string::npos;
   const std::string whole = expanded(is_whole ? text : in_template(text), features);
   tokenizer::EncodeOptions options;
-  options.add_special_tokens = style_ != Style::kPaliGemma;
+  const bool has_bos = !bos_token_.empty() && whole.starts_with(bos_token_);
+  options.add_special_tokens = style_ != Style::kPaliGemma && !(chat_ && !is_whole && has_bos);
   const tokenizer::Encoding encoding = tokenizer_.encode(whole, options);
   return {encoding.ids.begin(), encoding.ids.end()};
 }

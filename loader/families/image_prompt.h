@@ -4,9 +4,11 @@
 
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "loader/chat/chat_template.h"
 #include "loader/tokenizer/tokenizer.h"
 
 namespace vulcap::loader {
@@ -37,12 +39,14 @@ class ImagePrompt {
 
   // The whole prompt's ids with image_id() features.rows times. A text with the image token in it is a prompt
   // as it stands, any other is what the user says: it is put into the family's or the folder's template.
-  // Throws core::Error(kUsage) when there is neither an image token nor a template.
+  // Throws core::Error: kUsage when there is neither an image token nor a template, as the template throws
+  // else.
   std::vector<int64_t> ids(const std::string& text, const ImageFeatures& features) const;
 
  private:
   enum class Style { kPlain, kMoondream, kPaliGemma, kFrames };
 
+  std::string in_chat(const std::string& question) const;
   std::string in_template(const std::string& text) const;
   std::string image_text(const ImageFeatures& features) const;
   std::string expanded(const std::string& text, const ImageFeatures& features) const;
@@ -53,6 +57,7 @@ class ImagePrompt {
   int64_t image_id_ = 0;
   std::string image_token_;
   std::string bos_token_;  // "" when there is none
+  std::optional<chat::ChatTemplate> chat_;
   std::vector<std::string> remarks_;
 };
 

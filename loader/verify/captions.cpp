@@ -1,4 +1,5 @@
 // Tasks image-to-text and image-text-to-text: {"image", "prompt"?} -> sequences, texts, sequences_scores.
+// "merged_cases" are run with the folder's adapter/ merged into the weights, where there is one.
 #include <limits>
 
 #include "loader/image/decode.h"
@@ -40,8 +41,9 @@ GenerationFlags flags_of_case(const nlohmann::json& params) {
   return flags;
 }
 
-void verify_caption(const PipelineRun& run, Captioner& captioner, const nlohmann::json& item, size_t index) {
-  verify_case(run, case_name(item, index), [&](VerifyRow& row) {
+void verify_caption(const PipelineRun& run, Captioner& captioner, const nlohmann::json& item,
+                    const std::string& name) {
+  verify_case(run, name, [&](VerifyRow& row) {
     const nlohmann::json& input = item.at("input");
     row.output = input.at("image").get<std::string>();
     std::vector<std::string> warnings;
@@ -53,16 +55,25 @@ void verify_caption(const PipelineRun& run, Captioner& captioner, const nlohmann
   });
 }
 
+// The cases of one list, with the folder loaded for them.
+int verify_list(const PipelineRun& run, const nlohmann::json& cases, const LoadOptions& load,
+                const std::string& prefix) {
+  std::unique_ptr<Captioner> captioner;
+  if (!load_for_pipeline(run, [&] { captioner = load_captioner(run.dir, run.device, load); })) return 1;
+  for (size_t i = 0; i < cases.size(); ++i)
+    verify_caption(run, *captioner, cases[i], prefix + case_name(cases[i], i));
+  return int(cases.size());
+}
+
 }  // namespace
 
 int verify_captions(const PipelineRun& run) {
-  std::unique_ptr<Captioner> captioner;
-  const bool loaded =
-      load_for_pipeline(run, [&] { captioner = load_captioner(run.dir, run.device, run.options.load); });
-  if (!loaded) return 1;
-  const nlohmann::json& cases = run.pipeline.at("cases");
-  for (size_t i = 0; i < cases.size(); ++i) verify_caption(run, *captioner, cases[i], i);
-  return int(cases.size()) + verify_grounding(run);
+  const int rows = verify_list(run, run.pipeline.at("cases"), run.options.load, "") + verify_grounding(run);
+  const auto merged = run.pipeline.find("merged_cases");
+  LoadOptions load = run.options.load;
+  load.adapter = run.dir / "adapter";
+  if (merged == run.pipeline.end() || !std::filesystem::is_directory(load.adapter)) return rows;
+  return rows + verify_list(run, *merged, load, "adapter: ");
 }
 
 }  // namespace vulcap::loader
