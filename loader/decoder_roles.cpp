@@ -50,6 +50,13 @@ void check_presents(const Presents& presents, const session::DecoderRoles& roles
   }
 }
 
+// Of position_ids [planes, rows, length].
+int64_t planes_of(const graph::Value& positions) {
+  const core::Dim& planes = positions.shape->front();
+  if (planes.is_constant() && planes.value() > 0) return planes.value();
+  invalid("the decoder's input '" + positions.name + "' of rank 3 must begin with a constant dimension");
+}
+
 // The member that a plain input fills, or null.
 std::string* plain_role(session::DecoderRoles& roles, const std::string& name) {
   if (name == "input_ids") return &roles.ids;
@@ -84,6 +91,8 @@ session::DecoderRoles find_decoder_roles(const graph::Graph& graph, const graph:
     } else {
       invalid("the decoder's input '" + value.name + "' has no known role");
     }
+    if (value.name == roles.positions && value.shape && value.shape->size() == 3)
+      roles.position_planes = planes_of(value);
     if (value.name == "input_ids" && value.dtype != core::DType::kI64)
       invalid("the decoder's input_ids must be int64");
   }

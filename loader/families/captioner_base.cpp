@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <chrono>
 
+#include "loader/families/encoder_inputs.h"
 #include "loader/families/model_folder.h"
 #include "loader/generation/run_generation.h"
-#include "loader/generation/token_embeddings.h"
 #include "loader/read_json.h"
 #include "runtime/core/error.h"
 
@@ -87,49 +87,6 @@ void CaptionerBase::load_graphs(const ModelFiles& files) {
   if (!options_.encoder_only) load_decoder(files.require_decoders({.cross_attention = true}));
 }
 
-namespace {
-
-core::Shape pixel_shape(const graph::Value& input, const image::PixelValues& pixels) {
-  core::Shape shape{pixels.frames, pixels.channels, pixels.height, pixels.width};
-  if (input.shape && input.shape->size() == 5) shape.insert(shape.begin(), 1);
-  return shape;
-}
-
-core::Tensor pixel_tensor(const image::PixelValues& pixels, core::DType dtype, const core::Shape& shape) {
-  return as_float({core::DType::kF32, shape, std::as_bytes(std::span(pixels.data)), nullptr, false}, dtype);
-}
-
-// true or 1 for every pixel.
-core::Tensor pixel_mask(const graph::Value& input, const image::PixelValues& pixels) {
-  const core::Shape shape{1, pixels.frames, pixels.height, pixels.width};
-  const size_t count = core::element_count(shape);
-  if (input.dtype == core::DType::kI64)
-    return core::Tensor::from(input.dtype, shape, std::vector<int64_t>(count, 1));
-  if (input.dtype == core::DType::kBool)
-    return core::Tensor::from(input.dtype, shape, std::vector<uint8_t>(count, 1));
-  throw core::Error(core::ErrorCode::kInvalidModel, "the image encoder's '" + input.name + "' is " +
-                                                        std::string(core::dtype_name(input.dtype)) +
-                                                        ", not bool or int64");
-}
-
-}  // namespace
-
-session::NamedTensors encoder_inputs(const graph::Graph& encoder, const image::PixelValues& pixels) {
-  session::NamedTensors inputs;
-  for (graph::ValueId id : encoder.inputs) {
-    const graph::Value& input = encoder.value(id);
-    if (input.name == "pixel_values") {
-      inputs[input.name] = pixel_tensor(pixels, input.dtype, pixel_shape(input, pixels));
-    } else if (input.name == "pixel_attention_mask") {
-      inputs[input.name] = pixel_mask(input, pixels);
-    } else {
-      throw core::Error(core::ErrorCode::kInvalidModel,
-                        "the image encoder's input '" + input.name + "' has no known role");
-    }
-  }
-  return inputs;
-}
-
 session::EncoderOutput output_of(const session::Program& program, const std::string& name) {
   const plan::External& slot = program.plan().externals[program.plan().external(name)];
   core::Shape shape;
@@ -140,7 +97,7 @@ session::EncoderOutput output_of(const session::Program& program, const std::str
 session::EncoderOutput CaptionerBase::write_pixels(const image::PixelValues& pixels) {
   const core::DType dtype = decoder_->input_dtype(decoder_->roles().states);
   const core::Shape shape{pixels.frames, pixels.channels, pixels.height, pixels.width};
-  const core::Tensor tensor = pixel_tensor(pixels, dtype, shape);
+  const core::Tensor tensor = float_tensor(pixels.data, dtype, shape);
   if (!pixel_buffer_ || pixel_bytes_ != tensor.bytes().size()) {
     pixel_bytes_ = tensor.bytes().size();
     pixel_buffer_ = device_.backend().allocate(pixel_bytes_, "pixel_values");
@@ -151,7 +108,7 @@ session::EncoderOutput CaptionerBase::write_pixels(const image::PixelValues& pix
 
 session::EncoderOutput CaptionerBase::prepare_encoder(const image::PixelValues& pixels) {
   if (!encoder_) return write_pixels(pixels);
-  encoder_program_ = &encoder_->prepare(encoder_inputs(encoder_->graph(), pixels));
+  encoder_program_ = &encoder_->prepare(encoder_inputs(encoder_->graph(), pixels, preprocess_));
   return output_of(*encoder_program_, states_name_);
 }
 

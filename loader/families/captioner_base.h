@@ -109,11 +109,6 @@ class CaptionerBase : public Captioner {
   uint64_t pixel_bytes_ = 0;
 };
 
-// Pixels as the graph's pixel_values takes them, f32 or f16 [1, channels, height, width], with frames as the
-// first or the second dimension; pixel_attention_mask, where it takes one, says that all of them count.
-// Throws core::Error(kInvalidModel) for an input that is none of these.
-session::NamedTensors encoder_inputs(const graph::Graph& encoder, const image::PixelValues& pixels);
-
 // An output of a program, where it is or will be.
 session::EncoderOutput output_of(const session::Program& program, const std::string& name);
 

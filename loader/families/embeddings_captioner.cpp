@@ -1,6 +1,7 @@
 #include "loader/families/embeddings_captioner.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "loader/families/model_folder.h"
 #include "runtime/core/error.h"
@@ -11,9 +12,34 @@ namespace {
 // Room that prepare() leaves for a prompt's text.
 constexpr int64_t kUsualText = 32;
 
+struct MropePositions {
+  std::vector<int64_t> ids;  // [3, length]: time, row, column
+  int64_t next = 0;
+};
+
+// Text counts in all three; an image stands at one time and spreads over a grid of rows and columns; what
+// follows it counts on from the largest (transformers' Qwen2VLModel.get_rope_index).
+MropePositions mrope_positions(const std::vector<int64_t>& layout, int64_t grid_rows, int64_t grid_columns) {
+  const size_t length = layout.size();
+  MropePositions result{std::vector<int64_t>(3 * length), 0};
+  int64_t cell = 0;
+  for (size_t i = 0; i < length; ++i) {
+    const bool is_image = layout[i] < 0;
+    result.ids[i] = result.next;
+    result.ids[length + i] = result.next + (is_image ? cell / grid_columns : 0);
+    result.ids[2 * length + i] = result.next + (is_image ? cell % grid_columns : 0);
+    if (!is_image) {
+      ++result.next;
+    } else if (++cell == grid_rows * grid_columns) {
+      result.next += std::max(grid_rows, grid_columns);
+    }
+  }
+  return result;
+}
+
 }  // namespace
 
-void EmbeddingsCaptioner::load_graphs(const nlohmann::json& config, int64_t first_position) {
+void EmbeddingsCaptioner::load_parts(const nlohmann::json& config, int64_t first_position) {
   read_positions(section(config, "text_config"));
   const ModelFiles files(dir_, options_.dtype);
   load_encoder(files.require(image_encoder_role()), "vision encoder");
@@ -21,6 +47,13 @@ void EmbeddingsCaptioner::load_graphs(const nlohmann::json& config, int64_t firs
   embeddings_ = std::make_unique<TokenEmbeddings>(device_, files.require(token_embeddings_role()), options_);
   description_.push_back(embeddings_->description());
   load_decoder(files.require_decoders({.input = DecoderNeeds::Input::kEmbeds}), first_position);
+  if (decoder_->roles().position_planes > 0 &&
+      (decoder_->roles().position_planes != 3 || preprocess_.merge_size < 1)) {
+    throw core::Error(core::ErrorCode::kInvalidModel,
+                      dir_.string() +
+                          ": position_ids of rank 3 are known for image processors that cut patches "
+                          "(Qwen2VLImageProcessor), with 3 in front");
+  }
 }
 
 ImageFeatures EmbeddingsCaptioner::features() const {
@@ -90,17 +123,35 @@ void EmbeddingsCaptioner::start(const CaptionPrompt&, std::span<const int64_t>) 
     if (is_image) feature += width;
   }
   prompt_ = as_float(joined, decoder_->input_dtype(decoder_->roles().embeds));
+  if (decoder_->roles().position_planes == 0) return;
+  const int cell = std::max(1, preprocess_.patch_size * preprocess_.merge_size);
+  const MropePositions places = mrope_positions(layout_, pixels_.height / cell, pixels_.width / cell);
+  positions_ = places.ids;
+  next_position_ = places.next;
 }
 
 std::span<const float> EmbeddingsCaptioner::step(std::span<const int64_t> ids, int rows, int length,
                                                  std::span<const int32_t> reorder) {
   if (prompt_.size() > 0) {
     const core::Tensor prompt = std::exchange(prompt_, {});
-    return decoder_->step(prompt, rows, int(prompt.shape()[1]), reorder);
+    return run_step(prompt, rows, int(prompt.shape()[1]), reorder);
   }
   const core::Tensor next =
       as_float(embeddings_->embed(ids, rows, length), decoder_->input_dtype(decoder_->roles().embeds));
-  return decoder_->step(next, rows, length, reorder);
+  return run_step(next, rows, length, reorder);
+}
+
+std::span<const float> EmbeddingsCaptioner::run_step(const core::Tensor& embeddings, int rows, int length,
+                                                     std::span<const int32_t> reorder) {
+  session::Tokens tokens(embeddings);
+  if (decoder_->roles().position_planes == 0) return decoder_->step(tokens, rows, length, reorder);
+  std::vector<int64_t> positions = std::exchange(positions_, {});
+  if (positions.empty()) {
+    positions.assign(size_t(decoder_->roles().position_planes), next_position_);
+    ++next_position_;
+  }
+  tokens.positions = positions;
+  return decoder_->step(tokens, rows, length, reorder);
 }
 
 // The answer alone, without the prompt that the ids begin with.

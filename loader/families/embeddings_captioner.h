@@ -17,7 +17,7 @@ class EmbeddingsCaptioner : public CaptionerBase {
  protected:
   using CaptionerBase::CaptionerBase;
   // The image encoder, the token embeddings and the decoder. `first_position`: see load_decoder().
-  void load_graphs(const nlohmann::json& config, int64_t first_position = 0);
+  void load_parts(const nlohmann::json& config, int64_t first_position = 0);
 
   // In a layout: the position takes the next row of image features.
   static constexpr int64_t kImage = -1;
@@ -41,6 +41,8 @@ class EmbeddingsCaptioner : public CaptionerBase {
   void start(const CaptionPrompt& prompt, std::span<const int64_t> ids) override;
   std::span<const float> step(std::span<const int64_t> ids, int rows, int length,
                               std::span<const int32_t> reorder) override;
+  std::span<const float> run_step(const core::Tensor& embeddings, int rows, int length,
+                                  std::span<const int32_t> reorder);
   Caption make_caption(const generate::Sequence& sequence, const CaptionPrompt& prompt) const override;
 
   std::unique_ptr<TokenEmbeddings> embeddings_;
@@ -48,6 +50,9 @@ class EmbeddingsCaptioner : public CaptionerBase {
   image::PixelValues pixels_;        // of the last image, without its data
   std::vector<int64_t> layout_;
   core::Tensor prompt_;  // f[1, length, width] until the first step has read it
+  // M-RoPE: ids of the prompt i64[3, length] until the first step, and that of the next token.
+  std::vector<int64_t> positions_;
+  int64_t next_position_ = 0;
 };
 
 }  // namespace vulcap::loader

@@ -40,7 +40,8 @@ ImagePrompt::ImagePrompt(const std::filesystem::path& dir, const nlohmann::json&
   if (type == "moondream1") style_ = Style::kMoondream;
   if (type == "paligemma") style_ = Style::kPaliGemma;
   if (type == "idefics3" || type == "smolvlm") style_ = Style::kFrames;
-  if (style_ == Style::kPlain && type != "llava") {
+  const bool known = type == "llava" || type == "qwen2_vl" || type == "qwen2_5_vl";
+  if (style_ == Style::kPlain && !known) {
     remarks_.push_back("model_type '" + type +
                        "' has no rules of its own here: image features take the place of the image token");
   }
@@ -63,6 +64,8 @@ ImagePrompt::ImagePrompt(const std::filesystem::path& dir, const nlohmann::json&
   }
 }
 
+std::string ImagePrompt::usual_question() const { return style_ == Style::kPaliGemma ? "" : kUsualQuestion; }
+
 // A user's message of the image and the question, answered next.
 std::string ImagePrompt::in_chat(const std::string& question) const {
   const chat::Json image{{"type", "image"}}, text{{"type", "text"}, {"text", question}};
@@ -74,7 +77,7 @@ std::string ImagePrompt::in_chat(const std::string& question) const {
 
 std::string ImagePrompt::in_template(const std::string& text) const {
   if (style_ == Style::kPaliGemma) return image_token_ + text;
-  const std::string question = text.empty() ? kUsualQuestion : text;
+  const std::string question = text.empty() ? usual_question() : text;
   if (style_ == Style::kMoondream) return image_token_ + "\n\nQuestion: " + question + "\n\nAnswer:";
   if (chat_) return in_chat(question);
   throw core::Error(core::ErrorCode::kUsage,

@@ -34,6 +34,8 @@ class ImagePrompt {
   bool shows_ids() const { return style_ != Style::kMoondream; }
   // Position id of the first token.
   int64_t first_position() const { return style_ == Style::kPaliGemma ? 1 : 0; }
+  // What is asked for a text without words, "" where the family needs none.
+  std::string usual_question() const;
   // What is noteworthy about the rules, one line each.
   const std::vector<std::string>& remarks() const { return remarks_; }
 

@@ -16,13 +16,14 @@ class ImageTextDecoder : public EmbeddingsCaptioner {
                    const LoadOptions& options)
       : EmbeddingsCaptioner(dir, config, device, options, "CLIPImageProcessor"),
         prompt_(dir, config, tokenizer_) {
-    load_graphs(config, prompt_.first_position());
+    load_parts(config, prompt_.first_position());
     remarks_.insert(remarks_.end(), prompt_.remarks().begin(), prompt_.remarks().end());
   }
 
  private:
   std::vector<int64_t> layout(const CaptionPrompt& prompt, const generate::GenerationConfig&) override {
     refuse_task(prompt);
+    if (prompt.text.empty()) tell_usual_question();
     std::vector<int64_t> ids = prompt_.ids(prompt.text, features());
     std::replace(ids.begin(), ids.end(), prompt_.image_id(), kImage);
     return ids;
@@ -32,7 +33,14 @@ class ImageTextDecoder : public EmbeddingsCaptioner {
     return prompt_.shows_ids() ? std::optional(prompt_.image_id()) : std::nullopt;
   }
 
+  void tell_usual_question() {
+    if (told_ || prompt_.usual_question().empty()) return;
+    told_ = true;
+    remarks_.push_back("without --prompt the model is asked '" + prompt_.usual_question() + "'");
+  }
+
   ImagePrompt prompt_;
+  bool told_ = false;
 };
 
 }  // namespace

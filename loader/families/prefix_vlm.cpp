@@ -17,7 +17,7 @@ class SplitPrefixVlm : public EmbeddingsCaptioner {
   SplitPrefixVlm(const std::filesystem::path& dir, const nlohmann::json& config, session::Device& device,
                  const LoadOptions& options)
       : EmbeddingsCaptioner(dir, config, device, options, kProcessor) {
-    load_graphs(config);
+    load_parts(config);
   }
 
  private:

@@ -26,6 +26,8 @@ constexpr Family kCaptionFamilies[] = {
     {"smolvlm", load_image_text_decoder},
     {"paligemma", load_image_text_decoder},
     {"florence2", load_florence2},
+    {"qwen2_vl", load_image_text_decoder},
+    {"qwen2_5_vl", load_image_text_decoder},
 };
 
 }  // namespace

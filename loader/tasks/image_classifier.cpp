@@ -1,6 +1,6 @@
 #include "loader/tasks/image_classifier.h"
 
-#include "loader/families/captioner_base.h"
+#include "loader/families/encoder_inputs.h"
 #include "loader/families/model_folder.h"
 #include "loader/read_json.h"
 
@@ -62,7 +62,8 @@ ImageClassifier::ImageClassifier(const std::filesystem::path& dir, session::Devi
 std::vector<LabelScore> ImageClassifier::classify(const image::Image& image,
                                                   const ImageClassifyOptions& options) {
   const image::PixelValues pixels = image::preprocess(image, preprocess_);
-  const core::Tensor logits = session_->run(encoder_inputs(session_->graph(), pixels)).at("logits");
+  const core::Tensor logits =
+      session_->run(encoder_inputs(session_->graph(), pixels, preprocess_)).at("logits");
   std::vector<float> values(logits.size());
   for (size_t i = 0; i < values.size(); ++i) values[i] = float(logits.at_f64(i));
   check_label_count(labels_, values.size());

@@ -173,7 +173,7 @@ bool CachedDecoder::takes_padding() {
   if (!takes_padding_) {
     takes_padding_ = false;
     try {
-      if (!graph_.roles().positions.empty()) {
+      if (!graph_.roles().positions.empty() && graph_.roles().position_planes == 0) {
         specialise_step({2, 1, true, true}, *states_);
         takes_padding_ = true;
       }
@@ -287,7 +287,11 @@ std::span<const float> CachedDecoder::step(const Tokens& tokens, int rows, int l
   last_rows_ = rows;
   const DecoderRoles& roles = graph_.roles();
   program.write(roles.ids.empty() ? roles.embeds : roles.ids, tokens.bytes());
-  write_positions(program, roles.positions, rows, length, roles.first_position + past_, padding_);
+  if (roles.position_planes > 0) {
+    write_positions(program, roles, rows, tokens.positions);
+  } else {
+    write_positions(program, roles.positions, rows, length, roles.first_position + past_, padding_);
+  }
   write_positions(program, roles.cache_position, 1, length, past_);
   write_past();
   program.run();

@@ -38,6 +38,8 @@ struct Tokens {
   // In the first call: how many positions at the front of each row are padding; empty: none are. Only for a
   // decoder that takes_padding().
   std::span<const int32_t> padding = {};
+  // i64[planes, length], the same for every row, for a decoder with roles.position_planes.
+  std::span<const int64_t> positions = {};
 
   std::span<const std::byte> bytes() const { return embeds.empty() ? std::as_bytes(ids) : embeds; }
 };

@@ -112,6 +112,8 @@ passes::InputSpec DecoderGraph::spec(const graph::Value& input, const CallSizes&
   if (name == roles_.states_mask)
     return {{images(0), images(1)}, {}, 0, sizes.states_masked ? graph::Fact{} : all_ones()};
   if (name == roles_.mask) return {{rows, sizes.past + length}, {}, 0, all_ones()};
+  if (name == roles_.positions && roles_.position_planes > 0)
+    return {{Dim(roles_.position_planes), rows, length}, {}, 0, {}};
   if (name == roles_.positions)
     return {{rows, length},
             {},
@@ -209,25 +211,44 @@ void read_last_logits(const Program& program, const std::string& name, int rows,
   }
 }
 
+namespace {
+
+void write_integers(Program& program, const plan::External& slot, const std::vector<int64_t>& values) {
+  if (slot.dtype == DType::kI64) {
+    program.write(slot.name, std::as_bytes(std::span(values)));
+  } else if (slot.dtype == DType::kI32) {
+    const std::vector<int32_t> narrow(values.begin(), values.end());
+    program.write(slot.name, std::as_bytes(std::span(narrow)));
+  } else {
+    invalid("the decoder's " + slot.name + " must be int64 or int32");
+  }
+}
+
+}  // namespace
+
 void write_positions(Program& program, const std::string& name, int rows, int length, int64_t past,
                      std::span<const int32_t> padding) {
   const plan::External* slot = name.empty() ? nullptr : find_external(program, name);
   if (slot == nullptr) return;
-  const auto write = [&](auto zero) {
-    std::vector<decltype(zero)> ids;
-    for (int row = 0; row < rows; ++row) {
-      const int64_t first = past - (padding.empty() ? 0 : padding[size_t(row)]);
-      for (int i = 0; i < length; ++i) ids.push_back(decltype(zero)(std::max<int64_t>(0, first + i)));
-    }
-    program.write(name, std::as_bytes(std::span(ids)));
-  };
-  if (slot->dtype == DType::kI64) {
-    write(int64_t{0});
-  } else if (slot->dtype == DType::kI32) {
-    write(int32_t{0});
-  } else {
-    invalid("the decoder's " + name + " must be int64 or int32");
+  std::vector<int64_t> ids;
+  for (int row = 0; row < rows; ++row) {
+    const int64_t first = past - (padding.empty() ? 0 : padding[size_t(row)]);
+    for (int i = 0; i < length; ++i) ids.push_back(std::max<int64_t>(0, first + i));
   }
+  write_integers(program, *slot, ids);
+}
+
+void write_positions(Program& program, const DecoderRoles& roles, int rows,
+                     std::span<const int64_t> positions) {
+  const plan::External* slot = find_external(program, roles.positions);
+  if (slot == nullptr) return;
+  const size_t length = positions.size() / size_t(roles.position_planes);
+  std::vector<int64_t> ids;
+  for (size_t plane = 0; plane < size_t(roles.position_planes); ++plane) {
+    const auto own = positions.subspan(plane * length, length);
+    for (int row = 0; row < rows; ++row) ids.insert(ids.end(), own.begin(), own.end());
+  }
+  write_integers(program, *slot, ids);
 }
 
 }  // namespace vulcap::session

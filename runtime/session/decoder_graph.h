@@ -32,6 +32,8 @@ struct DecoderRoles {
   // Keys and values of cross-attention, [images, heads, positions, width]: past -> present of the first call.
   std::vector<std::pair<std::string, std::string>> encoder_cache;
   int64_t first_position = 0;
+  // Not 0: position_ids are [planes, rows, length], and come with the tokens (M-RoPE of Qwen2-VL).
+  int64_t position_planes = 0;
 };
 
 // The sizes of one call. `past`: positions before it, a number or the symbol $past, whose cached values are
@@ -96,5 +98,9 @@ void read_last_logits(const Program& program, const std::string& name, int rows,
 // dtype of the program's input; nothing when it has no such input.
 void write_positions(Program& program, const std::string& name, int rows, int length, int64_t past,
                      std::span<const int32_t> padding = {});
+
+// Position ids i64[planes, length], the same for every row.
+void write_positions(Program& program, const DecoderRoles& roles, int rows,
+                     std::span<const int64_t> positions);
 
 }  // namespace vulcap::session

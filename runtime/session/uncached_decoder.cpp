@@ -1,6 +1,7 @@
 #include "runtime/session/uncached_decoder.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "runtime/core/error.h"
 #include "runtime/passes/hoist.h"
@@ -35,6 +36,7 @@ void UncachedDecoder::start(const EncoderOutput& states) {
   }
   states_ = states;
   sequences_.clear();
+  positions_.clear();
   length_ = 0;
   for (Prelude& prelude : preludes_) prelude.done = false;
 }
@@ -112,6 +114,16 @@ void UncachedDecoder::continue_sequences(const Tokens& tokens, int rows, std::sp
   sequences_ = std::move(next);
 }
 
+void UncachedDecoder::continue_positions(std::span<const int64_t> positions, size_t planes) {
+  const std::vector<int64_t> before = std::exchange(positions_, {});
+  for (size_t plane = 0; plane < planes; ++plane) {
+    for (const std::span<const int64_t> part : {std::span<const int64_t>(before), positions}) {
+      const auto own = part.subspan(plane * (part.size() / planes), part.size() / planes);
+      positions_.insert(positions_.end(), own.begin(), own.end());
+    }
+  }
+}
+
 std::span<const float> UncachedDecoder::step(const Tokens& tokens, int rows, int length,
                                              std::span<const int32_t> reorder) {
   bind_states(rows);
@@ -123,7 +135,12 @@ std::span<const float> UncachedDecoder::step(const Tokens& tokens, int rows, int
   for (const auto& sequence : sequences_) flat.insert(flat.end(), sequence.begin(), sequence.end());
   const DecoderRoles& roles = graph_.roles();
   program.write(roles.ids.empty() ? roles.embeds : roles.ids, flat);
-  write_positions(program, roles.positions, rows, length_, roles.first_position);
+  if (roles.position_planes > 0) {
+    continue_positions(tokens.positions, size_t(roles.position_planes));
+    write_positions(program, roles, rows, positions_);
+  } else {
+    write_positions(program, roles.positions, rows, length_, roles.first_position);
+  }
   write_positions(program, roles.cache_position, 1, length_, 0);
   program.run();
   last_plan_ = &program.plan();

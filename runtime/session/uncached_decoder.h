@@ -29,6 +29,7 @@ class UncachedDecoder : public Decoder {
   void bind_states(int rows);
   void run_preludes();
   void continue_sequences(const Tokens& tokens, int rows, std::span<const int32_t> reorder);
+  void continue_positions(std::span<const int64_t> positions, size_t planes);
   Program& program_for(int rows, int length);
 
   Device& device_;
@@ -42,6 +43,7 @@ class UncachedDecoder : public Decoder {
   std::map<int, std::unique_ptr<Program>> programs_;  // by length
   std::vector<std::vector<std::byte>> sequences_;     // ids or embeddings, one a row
   int length_ = 0;                                    // of each sequence
+  std::vector<int64_t> positions_;                    // [planes, length_], where they come with the tokens
   std::vector<float> logits_;
   const plan::Plan* last_plan_ = nullptr;
 };
