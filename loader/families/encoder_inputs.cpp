@@ -51,7 +51,7 @@ session::NamedTensors encoder_inputs(const graph::Graph& encoder, const image::P
       inputs[input.name] = float_tensor(pixels.data, input.dtype, pixel_shape(input, pixels));
     } else if (input.name == "pixel_attention_mask") {
       inputs[input.name] = pixel_mask(input, pixels);
-    } else if (input.name == "image_grid_thw" && cuts) {
+    } else if ((input.name == "image_grid_thw" || input.name == "grid_thw") && cuts) {
       inputs[input.name] = core::Tensor::from<int64_t>(core::DType::kI64, {1, 3},
                                                        {patches.grid_t, patches.grid_h, patches.grid_w});
     } else {

@@ -53,7 +53,7 @@ ImagePrompt::ImagePrompt(const std::filesystem::path& dir, const nlohmann::json&
     invalid(file + ": names no image token (image_token_id or image_token_index) and the tokenizer has no '" +
             kUsualImageToken + "', so the image has no place in the prompt");
   }
-  const auto token = *id < 0 ? std::nullopt : tokenizer.token_of(uint32_t(*id));
+  const auto token = *id < 0 || *id > UINT32_MAX ? std::nullopt : tokenizer.token_of(uint32_t(*id));
   if (!token) invalid(file + ": the image token " + std::to_string(*id) + " is not in the tokenizer");
   image_id_ = *id;
   image_token_ = *token;

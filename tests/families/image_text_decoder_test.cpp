@@ -60,6 +60,8 @@ TEST(ImageTextDecoder, NeedsAnImageToken) {
   edit_json(folder / "m/config.json", [](auto& json) { json["image_token_index"] = 4000; });
   expect_contains(caption(folder / "m"), "3 " + (folder / "m/config.json").string() +
                                              ": the image token 4000 is not in the tokenizer");
+  edit_json(folder / "m/config.json", [](auto& json) { json["image_token_index"] = (int64_t{1} << 32) + 1; });
+  expect_contains(caption(folder / "m"), "the image token 4294967297 is not in the tokenizer");
   edit_json(folder / "m/config.json", [](auto& json) { json.erase("image_token_index"); });
   EXPECT_NE(caption(folder / "m")[0], '3');  // the tokenizer has <image>
   edit_json(folder / "m/tokenizer.json", [](auto& json) {

@@ -173,5 +173,49 @@ INSTANTIATE_TEST_SUITE_P(All, DecoderKinds,
                                          Kind{"CachePosition", "phi_cache_position", ""}),
                          [](const auto& test) { return std::string(test.param.name); });
 
+// M-RoPE: three planes of position ids, an image of two by two positions among text.
+TEST(DecoderPositions, MayComeInPlanesWithTheTokens) {
+  constexpr size_t kLength = 7, kPrompt = 5;
+  const std::vector<int64_t> planes{0, 1, 2, 2, 2, 2, 4, 0, 1, 2, 2, 3, 3, 4, 0, 1, 2, 3, 2, 3, 4};
+  const graph::Graph graph =
+      onnx::load_graph(VULCAP_TEST_DATA "/families/qwen2-vl/onnx/decoder_model_merged.onnx");
+  const DecoderRoles roles = loader::find_decoder_roles(graph);
+  ASSERT_EQ(roles.position_planes, 3);
+  const int64_t width = graph.value(graph.find_input(roles.embeds)).shape->back().value();
+  const core::Tensor embeds = test::random_tensor(core::DType::kF32, {1, kLength, width}, 5);
+
+  NamedTensors inputs{{roles.embeds, embeds},
+                      {roles.mask, ones({1, kLength})},
+                      {roles.positions, core::Tensor::from(core::DType::kI64, {3, 1, kLength}, planes)}};
+  for (const auto& [past, present] : roles.cache) {
+    const graph::Value& value = graph.value(graph.find_input(past));
+    inputs[past] = core::Tensor(value.dtype, {1, fixed_or(value, 1, 0), 0, fixed_or(value, 3, 0)});
+  }
+  const core::Tensor logits = Session(test::cpu_device(), graph).run(inputs).at(roles.logits);
+  const size_t vocab = size_t(logits.shape()[2]);
+
+  CachedDecoder cached(test::cpu_device(), graph, roles);
+  UncachedDecoder uncached(test::cpu_device(), graph, roles);
+  for (Decoder* decoder : {static_cast<Decoder*>(&cached), static_cast<Decoder*>(&uncached)}) {
+    decoder->reserve(kLength);
+    decoder->start({});
+    for (size_t at = 0, length = kPrompt; at < kLength; at += length, length = 1) {
+      core::Tensor part(core::DType::kF32, {1, int64_t(length), width});
+      std::copy_n(embeds.as<float>().begin() + int64_t(at) * width, int64_t(length) * width,
+                  part.mutable_as<float>().begin());
+      std::vector<int64_t> positions;
+      for (size_t plane = 0; plane < 3; ++plane)
+        positions.insert(positions.end(), planes.begin() + int64_t(plane * kLength + at),
+                         planes.begin() + int64_t(plane * kLength + at + length));
+      Tokens tokens(part);
+      tokens.positions = positions;
+      const auto got = decoder->step(tokens, 1, int(length), {});
+      const auto want = logits.as<float>().subspan((at + length - 1) * vocab, vocab);
+      for (size_t i = 0; i < vocab; ++i)
+        ASSERT_NEAR(got[i], want[i], kTolerance + kTolerance * std::abs(want[i])) << "after " << at + length;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace vulcap::session
