@@ -200,14 +200,22 @@ def idefics3(root):
 
 
 def shortened_decoder(source, folder):
-    """num_logits_to_keep as an input of moondream's decoder."""
+    """num_logits_to_keep as an input of moondream's decoder, and embeddings that tell at which position they stand."""
     model = onnx.load(source / "onnx/decoder_model_merged.onnx")
     graph = model.graph
     for node in graph.node:
+        node.input[:] = ["placed_embeds" if name == "inputs_embeds" else name for name in node.input]
         node.output[:] = ["all_logits" if name == "logits" else name for name in node.output]
     graph.input.append(helper.make_tensor_value_info("num_logits_to_keep", TensorProto.INT64, []))
     for name, values in (("one_shape", [1]), ("last", [2**62]), ("length_axis", [1])):
         graph.initializer.append(helper.make_tensor(name, TensorProto.INT64, [1], values))
+    graph.initializer.append(helper.make_tensor("position_step", TensorProto.FLOAT, [48], np.linspace(-0.06, 0.06, 48)))
+    graph.initializer.append(helper.make_tensor("last_axis", TensorProto.INT64, [1], [2]))
+    for node in (helper.make_node("Add", ["inputs_embeds", "places"], ["placed_embeds"]),
+                 helper.make_node("Mul", ["columns", "position_step"], ["places"]),
+                 helper.make_node("Unsqueeze", ["real_positions", "last_axis"], ["columns"]),
+                 helper.make_node("Cast", ["position_ids"], ["real_positions"], to=TensorProto.FLOAT)):
+        graph.node.insert(0, node)
     graph.node.append(helper.make_node("Reshape", ["num_logits_to_keep", "one_shape"], ["kept"]))
     graph.node.append(helper.make_node("Neg", ["kept"], ["first_kept"]))
     graph.node.append(helper.make_node("Slice", ["all_logits", "first_kept", "last", "length_axis"], ["logits"]))
