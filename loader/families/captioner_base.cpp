@@ -87,13 +87,6 @@ void CaptionerBase::load_graphs(const ModelFiles& files) {
   if (!options_.encoder_only) load_decoder(files.require_decoders({.cross_attention = true}));
 }
 
-session::EncoderOutput output_of(const session::Program& program, const std::string& name) {
-  const plan::External& slot = program.plan().externals[program.plan().external(name)];
-  core::Shape shape;
-  for (const core::Dim& dim : slot.shape) shape.push_back(dim.value());
-  return {program.buffer(name), slot.dtype, std::move(shape)};
-}
-
 session::EncoderOutput CaptionerBase::write_pixels(const image::PixelValues& pixels) {
   const core::DType dtype = decoder_->input_dtype(decoder_->roles().states);
   const core::Shape shape{pixels.frames, pixels.channels, pixels.height, pixels.width};

@@ -109,7 +109,4 @@ class CaptionerBase : public Captioner {
   uint64_t pixel_bytes_ = 0;
 };
 
-// An output of a program, where it is or will be.
-session::EncoderOutput output_of(const session::Program& program, const std::string& name);
-
 }  // namespace vulcap::loader

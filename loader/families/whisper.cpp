@@ -156,10 +156,7 @@ void Whisper::encode(const audio::MelFeatures& features, int64_t seek) {
   const graph::Value& input = encoder_->graph().value(encoder_->graph().inputs.at(0));
   encoder_program_ = &encoder_->prepare({{input.name, as_float(window, input.dtype)}});
   encoder_program_->run();
-  const plan::Plan& plan = encoder_program_->plan();
-  const plan::External& slot = plan.externals[plan.external(states_name_)];
-  states_ = {encoder_program_->buffer(states_name_), slot.dtype, {}};
-  for (const core::Dim& dim : slot.shape) states_.shape.push_back(dim.value());
+  states_ = output_of(*encoder_program_, states_name_);
 }
 
 std::span<const float> Whisper::score(std::span<const int64_t> ids) {

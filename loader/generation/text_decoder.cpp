@@ -113,4 +113,11 @@ void TextDecoder::with_or_without_cache(const std::function<void()>& action) {
   }
 }
 
+session::EncoderOutput output_of(const session::Program& program, const std::string& name) {
+  const plan::External& slot = program.plan().externals[program.plan().external(name)];
+  core::Shape shape;
+  for (const core::Dim& dim : slot.shape) shape.push_back(dim.value());
+  return {program.buffer(name), slot.dtype, std::move(shape)};
+}
+
 }  // namespace vulcap::loader

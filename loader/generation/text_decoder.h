@@ -60,4 +60,7 @@ class TextDecoder {
   std::vector<std::string> description_;
 };
 
+// An output of a program, where it is or will be.
+session::EncoderOutput output_of(const session::Program& program, const std::string& name);
+
 }  // namespace vulcap::loader
