@@ -26,7 +26,10 @@ class Blip : public CaptionerBase {
     sep_ = first_integer(text, {"sep_token_id"}).value_or(102);
     pad_ = first_integer(text, {"pad_token_id"}).value_or(0);
     read_positions(text);
+    if (positions_ == 0) positions_ = 512;
     load_graphs(ModelFiles(dir, options.dtype));
+    if (decoder_) check_token("bos_token_id", bos_);
+    if (decoder_) check_token("sep_token_id", sep_);
   }
 
   // generate() of BLIP gives these ids to its decoder's, whatever the files say; flags still win.
@@ -61,6 +64,13 @@ class Blip : public CaptionerBase {
   int64_t bos() const { return bos_; }
 
  private:
+  void check_token(const char* key, int64_t id) const {
+    if (id >= 0 && id < decoder_->vocab()) return;
+    throw Error(ErrorCode::kInvalidModel, (dir_ / "config.json").string() + ": text_config." + key + " is " +
+                                              std::to_string(id) + ", but the decoder has " +
+                                              std::to_string(decoder_->vocab()) + " tokens");
+  }
+
   int64_t bos_ = 0;  // [DEC]
   int64_t sep_ = 0;  // [SEP]
   int64_t pad_ = 0;
@@ -152,7 +162,7 @@ session::EncoderOutput BlipAnswers::decoder_states(const session::EncoderOutput&
   }
   session::Program& program = questions_.prepare(inputs);
   program.run();
-  return output_of(program, graph.value(graph.outputs.at(0)).name);
+  return output_of(program, hidden_states_of(graph));
 }
 
 }  // namespace

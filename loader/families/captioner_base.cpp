@@ -54,12 +54,7 @@ void CaptionerBase::load_encoder(const OnnxFile& file, const std::string& role) 
   encoder_ =
       std::make_unique<session::Session>(device_, load_graph(file, options_), passes_for(file, options_));
   description_.push_back(describe_file(role, file, options_));
-  const graph::Graph& encoder = encoder_->graph();
-  states_name_ = encoder.value(encoder.outputs.at(0)).name;
-  for (graph::ValueId out : encoder.outputs) {
-    const std::string& name = encoder.value(out).name;
-    if (name == "last_hidden_state" || name == "image_features") states_name_ = name;
-  }
+  states_name_ = hidden_states_of(encoder_->graph());
 }
 
 void CaptionerBase::load_decoder(const DecoderFiles& files, int64_t first_position) {
@@ -85,6 +80,19 @@ void CaptionerBase::load_graphs(const ModelFiles& files) {
   if (whole && !files.find(image_encoder_role())) return load_whole(*whole);
   load_encoder(files.require(image_encoder_role()), "encoder");
   if (!options_.encoder_only) load_decoder(files.require_decoders({.cross_attention = true}));
+}
+
+std::string hidden_states_of(const graph::Graph& encoder) {
+  std::string found = encoder.value(encoder.outputs.at(0)).name;
+  bool is_sequence = false;
+  for (graph::ValueId out : encoder.outputs) {
+    const graph::Value& value = encoder.value(out);
+    if (value.name == "last_hidden_state" || value.name == "image_features") return value.name;
+    if (is_sequence || !value.shape || value.shape->size() != 3) continue;
+    found = value.name;
+    is_sequence = true;
+  }
+  return found;
 }
 
 session::EncoderOutput CaptionerBase::write_pixels(const image::PixelValues& pixels) {

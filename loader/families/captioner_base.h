@@ -109,4 +109,7 @@ class CaptionerBase : public Captioner {
   uint64_t pixel_bytes_ = 0;
 };
 
+// The output that holds hidden states: by its usual names, else the first one of rank 3.
+std::string hidden_states_of(const graph::Graph& encoder);
+
 }  // namespace vulcap::loader

@@ -7,8 +7,8 @@
 
 #include "loader/model_dir.h"
 #include "loader/tasks/captioner.h"
-#include "loader/tasks/transcriber.h"
 #include "loader/tasks/text_generator.h"
+#include "loader/tasks/transcriber.h"
 
 namespace vulcap::loader {
 

@@ -24,6 +24,7 @@ class Git : public CaptionerBase {
       const LoadOptions& options)
       : CaptionerBase(dir, with_defaults(config), device, options, "CLIPImageProcessor") {
     read_positions(config);
+    if (positions_ == 0) positions_ = 1024;  // as GitConfig
     load_graphs(ModelFiles(dir, options.dtype));
   }
 

@@ -9,11 +9,13 @@
 
 #include "loader/chat/chat_template.h"
 #include "runtime/core/error.h"
+#include "tests/families/error_of.h"
 
 namespace vulcap::chat {
 namespace {
 
 namespace fs = std::filesystem;
+using test::error_of;
 
 std::string read(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -27,15 +29,6 @@ std::tm golden_time() {
   now.tm_year = 125, now.tm_mon = 2, now.tm_mday = 9, now.tm_hour = 14, now.tm_min = 5, now.tm_sec = 7;
   now.tm_wday = 0, now.tm_yday = 67;
   return now;
-}
-
-core::Error error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const core::Error& error) {
-    return error;
-  }
-  return {core::ErrorCode::kMismatch, "nothing was thrown"};
 }
 
 std::string render(const std::string& source, const Json& extra = Json::object()) {
@@ -115,9 +108,8 @@ class Hostile : public testing::TestWithParam<std::string> {};
 TEST_P(Hostile, EndsWithAnErrorSoon) {
   const auto begin = std::chrono::steady_clock::now();
   const core::Error error = error_of([&] { render(GetParam()); });
-  EXPECT_TRUE(error.code() == core::ErrorCode::kInvalidModel || error.code() == core::ErrorCode::kRuntime)
+  EXPECT_TRUE(error.message().starts_with("t: chat template line "))
       << GetParam().substr(0, 100) << ": " << error.message();
-  EXPECT_TRUE(error.message().starts_with("t: chat template line ")) << error.message();
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(60));
 }
 
