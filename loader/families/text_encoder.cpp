@@ -48,13 +48,21 @@ std::string refusal(const onnx::GraphSignature& graph, const TextGraph& wanted) 
 // Tokens of the longest text; none where positions are relative or rotary, so that no table ends.
 std::optional<int64_t> table_of_positions(const nlohmann::json& config, int64_t first) {
   const std::string type = model_type(config);
-  if (type.ends_with("t5") || type == "xlnet" || config.value("position_biased_input", true) == false)
-    return std::nullopt;
+  const bool relative = config.value("position_biased_input", nlohmann::json(true)) == false;  // DeBERTa
+  if (type.ends_with("t5") || type == "xlnet" || relative) return std::nullopt;
   for (const auto& [key, value] : config.items()) {
     if (key.find("rope") != std::string::npos || key.find("rotary") != std::string::npos) return std::nullopt;
   }
   const auto table = first_integer(config, {"max_position_embeddings", "n_positions"});
   return table && *table > first ? std::optional(*table - first) : std::nullopt;
+}
+
+// Throws where a graph does not keep to the shape that it declares or that its role needs.
+void check_shape(const core::Tensor& tensor, const std::string& name, size_t rank, size_t rows) {
+  if (tensor.shape().size() == rank && size_t(tensor.shape()[0]) == rows) return;
+  throw core::Error(core::ErrorCode::kInvalidModel,
+                    "the output " + name + " has shape " + core::shape_text(tensor.shape()) + " where rank " +
+                        std::to_string(rank) + " and a batch of " + std::to_string(rows) + " are expected");
 }
 
 // Row `index` of an output whose first axis is the batch.
@@ -108,6 +116,14 @@ TextEncoder::TextEncoder(const ModelFiles& files, const TextGraph& graph, sessio
   session_ = std::make_unique<session::Session>(device, load_graph(file, options), passes_for(file, options));
 }
 
+const TextOutput& TextRow::token_output(const std::string& name) const {
+  const TextOutput& output = outputs.at(name);
+  if (!output.shape.empty() && size_t(output.shape[0]) == encoding.size()) return output;
+  throw core::Error(core::ErrorCode::kInvalidModel, "the output " + name + " has shape " +
+                                                        core::shape_text(output.shape) + " a text where " +
+                                                        std::to_string(encoding.size()) + " tokens went in");
+}
+
 std::string TextEncoder::config_path() const { return (dir_ / "config.json").string(); }
 
 std::vector<Encoding> TextEncoder::encode(const std::string& text, const std::string& pair,
@@ -150,6 +166,7 @@ std::vector<TextRow> TextEncoder::run(std::vector<Encoding> rows, size_t batch_s
                                 std::make_move_iterator(rows.begin() + std::ptrdiff_t(end)));
     pad(batch);
     const auto outputs = session_->run(feeds(batch));
+    for (const auto& [name, rank] : graph_.outputs) check_shape(outputs.at(name), name, rank, batch.size());
     for (size_t i = 0; i < batch.size(); ++i) {
       TextRow row;
       row.encoding = std::move(batch[i]);
@@ -164,7 +181,10 @@ std::map<std::string, TextOutput> TextEncoder::run_choices(std::vector<Encoding>
   pad(rows);
   const auto outputs = session_->run(feeds(rows));
   std::map<std::string, TextOutput> result;
-  for (const auto& [name, rank] : graph_.outputs) result[name] = row_of(outputs.at(name), 0);
+  for (const auto& [name, rank] : graph_.outputs) {
+    check_shape(outputs.at(name), name, rank, 1);
+    result[name] = row_of(outputs.at(name), 0);
+  }
   return result;
 }
 

@@ -49,6 +49,8 @@ struct TextRow {
   std::map<std::string, TextOutput> outputs;
 
   const TextOutput& output(const std::string& name) const { return outputs.at(name); }
+  // An output with an entry a token. Throws core::Error(kInvalidModel) where it has another length.
+  const TextOutput& token_output(const std::string& name) const;
 };
 
 class TextEncoder {

@@ -86,7 +86,7 @@ std::vector<std::vector<MaskFill>> MaskFiller::fill(const std::string& text, con
     throw core::Error(core::ErrorCode::kRuntime,
                       "no mask token " + mask_token() + " in the text '" + text + "'");
   const TextRow row = std::move(encoder_.run(std::move(rows)).front());
-  const TextOutput& logits = row.output("logits");
+  const TextOutput& logits = row.token_output("logits");
   const auto vocabulary = size_t(logits.shape.at(1));
   const std::vector<std::int64_t> ids = candidates(options.targets, vocabulary);
   std::vector<std::vector<MaskFill>> results;

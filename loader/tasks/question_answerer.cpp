@@ -37,14 +37,14 @@ std::vector<Answer> QuestionAnswerer::answer(const std::string& question, const 
   tokenize.truncation =
       question_first ? tokenizer::TruncationStrategy::kOnlySecond : tokenizer::TruncationStrategy::kOnlyFirst;
   require(*tokenize.stride <= *tokenize.max_length, "doc_stride " + std::to_string(*tokenize.stride) +
-                                                       " is larger than max_seq_len " +
-                                                       std::to_string(*tokenize.max_length));
+                                                        " is larger than max_seq_len " +
+                                                        std::to_string(*tokenize.max_length));
   auto rows = question_first ? encoder_.encode(question, context, tokenize)
                              : encoder_.encode(context, question, tokenize);
   std::vector<AnswerWindow> windows;
-  for (TextRow& row : encoder_.run(std::move(rows), batch_size))
-    windows.push_back({std::move(row.encoding), std::move(row.outputs.at("start_logits").values),
-                       std::move(row.outputs.at("end_logits").values)});
+  for (const TextRow& row : encoder_.run(std::move(rows), batch_size))
+    windows.push_back(
+        {row.encoding, row.token_output("start_logits").values, row.token_output("end_logits").values});
   const ContextTokens tokens{tokenizer.special_id("cls_token"), tokenizer.special_id("pad_token"),
                              !question_first};
   return find_answers(windows, tokenizer::to_code_points(context), tokens, options);

@@ -43,7 +43,7 @@ std::vector<Entity> TokenClassifier::find_entities(const std::string& text, cons
   };
   std::vector<Entity> all;
   for (const TextRow& row : encoder_.run(std::move(rows), batch_size)) {
-    const TextOutput& logits = row.output("logits");
+    const TextOutput& logits = row.token_output("logits");
     const size_t labels = size_t(logits.shape.at(1));
     check_label_count(labels_, labels);
     const auto tokens = score_tokens(row.encoding, logits.values, labels, chars, encoder_.tokenizer());

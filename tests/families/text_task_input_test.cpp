@@ -129,6 +129,35 @@ TEST(TextClassifierInput, GraphsOfOtherTasksAreTurnedDown) {
   EXPECT_FALSE(is_choice_model(golden("albert-text-classification"), {}));
 }
 
+// A folder whose graph gives zeros of one shape, whatever it reads.
+class ConstantFolder : public ChangedFolder {
+ public:
+  ConstantFolder(const std::string& name, const std::vector<int64_t>& shape)
+      : ChangedFolder(name, "config.json", [](auto&) {}) {
+    onnx_test::proto::ModelProto model = onnx_test::empty_model();
+    auto* graph = model.mutable_graph();
+    using Type = onnx_test::proto::TensorProto;
+    onnx_test::set_value(graph->add_input(), "input_ids", Type::INT64, {-1, -1});
+    onnx_test::set_value(graph->add_output(), "logits", Type::FLOAT, std::vector<int64_t>(shape.size(), -1));
+    auto* zeros = onnx_test::add_tensor(graph, "zeros", Type::FLOAT, shape);
+    int64_t count = 1;
+    for (const int64_t dim : shape) count *= dim;
+    for (int64_t i = 0; i < count; ++i) zeros->add_float_data(0);
+    onnx_test::add_node(graph, "Identity", {"zeros"}, {"logits"});
+    onnx_test::write_file(path() / "model.onnx", model.SerializeAsString());
+  }
+};
+
+TEST(TextGraphs, OutputsOfAnotherShapeThanTheInputsCallFor) {
+  const ConstantFolder batch("albert-text-classification", {2, 3});
+  TextClassifier classifier(batch.path(), cpu(), {});
+  expect_error(ErrorCode::kInvalidModel, "logits has shape [2,3] where rank 2 and a batch of 1",
+               [&] { classify(classifier, "a"); });
+  const ConstantFolder length("bert-token-classification", {1, 2, 9});
+  TokenClassifier tokens(length.path(), cpu(), {});
+  expect_error(ErrorCode::kInvalidModel, "tokens went in", [&] { tokens.find_entities("a b c d", {}); });
+}
+
 TEST(TokenClassifierInput, Windows) {
   TokenClassifier classifier(golden("bert-token-classification"), cpu(), {});
   EntityOptions options;
