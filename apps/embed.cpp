@@ -5,13 +5,14 @@
 
 #include "apps/commands.h"
 #include "apps/embedding_items.h"
+#include "apps/task_command.h"
 #include "runtime/core/error.h"
 
 namespace vulcap::apps {
 namespace {
 
 struct Options {
-  ModelOptions model;
+  EmbedderOptions embedder;
   ItemOptions items;
   std::vector<std::string> images;
   std::string kind = "plain";
@@ -97,9 +98,8 @@ int run(const Options& options) {
   const std::vector<std::string> texts = options.items.all_texts();
   if (texts.empty() && options.images.empty())
     throw core::Error(core::ErrorCode::kUsage, "nothing to embed; give --text, --text-file or images");
-  const session::OpenedDevice opened = options.model.open();
-  const auto embedder =
-      loader::load_embedder(options.model.model_dir(), *opened.device, options.model.load_options());
+  const session::OpenedDevice opened = open_for_user(options.embedder.model);
+  const auto embedder = options.embedder.load(*opened.device);
   loader::TextOptions text = options.items.text;
   if (options.kind != "plain")
     text.kind = options.kind == "query" ? loader::TextKind::kQuery : loader::TextKind::kDocument;
@@ -108,7 +108,7 @@ int run(const Options& options) {
   Remarks remarks;
   remarks.warn(embedder->warnings());
   remarks.tell(embedder->fallbacks());
-  if (options.model.verbose) {
+  if (options.embedder.model.verbose) {
     for (const std::string& line : embedder->description()) std::fprintf(stderr, "%s\n", line.c_str());
   }
   bool failed = false;
@@ -127,7 +127,7 @@ Command add_embed(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(
       "embed", "Texts and images as vectors: sentence-transformers, CLIP, SigLIP, ColPali, ColQwen2");
-  options->model.add_to(*command);
+  options->embedder.add_to(*command);
   command->add_option("images", options->images, "PNG or JPEG files");
   options->items.add_to(*command);
   command

@@ -53,6 +53,18 @@ Tensor tensor_of(const loader::Embedding& embedding) {
 
 }  // namespace
 
+void EmbedderOptions::add_to(CLI::App& command) {
+  model.add_to(command);
+  command.add_option("--file-name", file,
+                     "The .onnx file to take where several would do: model_O2.onnx, model_qint8_avx512.onnx");
+}
+
+std::unique_ptr<loader::Embedder> EmbedderOptions::load(session::Device& device) const {
+  loader::LoadOptions options = model.load_options();
+  options.file = fs::path(file).filename();
+  return loader::load_embedder(model.model_dir(), device, options);
+}
+
 void ItemOptions::add_to(CLI::App& command) {
   command.add_option("--text", texts, "A text (may be given several times)")->allow_extra_args(false);
   command.add_option("-f,--text-file", text_file, "A file with one text a line");

@@ -17,6 +17,14 @@ struct Item {
   std::string error;  // why there is none: a bad image is that image's failure
 };
 
+struct EmbedderOptions {
+  ModelOptions model;
+  std::string file;  // the .onnx file to take where several would do
+
+  void add_to(CLI::App& command);
+  std::unique_ptr<loader::Embedder> load(session::Device& device) const;
+};
+
 // Options of what is to be embedded.
 struct ItemOptions {
   std::vector<std::string> texts;

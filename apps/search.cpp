@@ -6,13 +6,14 @@
 
 #include "apps/commands.h"
 #include "apps/embedding_items.h"
+#include "apps/task_command.h"
 #include "runtime/core/error.h"
 
 namespace vulcap::apps {
 namespace {
 
 struct Options {
-  ModelOptions model;
+  EmbedderOptions embedder;
   std::vector<std::string> queries;
   ItemOptions items;
   std::vector<std::string> documents;  // images, .npy files and index folders
@@ -87,9 +88,8 @@ int run(const Options& options) {
   if (options.documents.empty() && options.items.texts.empty() && options.items.text_file.empty())
     throw core::Error(core::ErrorCode::kUsage,
                       "nothing to search; give images, .npy files, index folders, --text or --text-file");
-  const session::OpenedDevice opened = options.model.open();
-  const auto embedder =
-      loader::load_embedder(options.model.model_dir(), *opened.device, options.model.load_options());
+  const session::OpenedDevice opened = open_for_user(options.embedder.model);
+  const auto embedder = options.embedder.load(*opened.device);
   const loader::Similarity similarity =
       options.similarity.empty() ? embedder->similarity() : loader::parse_similarity(options.similarity);
   loader::TextOptions text;
@@ -117,7 +117,7 @@ Command add_search(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(
       "search", "Rank images or texts by how well they answer a query (late interaction or cosine)");
-  options->model.add_to(*command);
+  options->embedder.add_to(*command);
   command->add_option("documents", options->documents,
                       "PNG or JPEG files, .npy files and index folders of vulcap embed");
   command->add_option("--query", options->queries, "What is sought (may be given several times)")

@@ -109,7 +109,7 @@ std::vector<std::string> TaskOptions::read_inputs() const {
   return all;
 }
 
-session::OpenedDevice TaskOptions::open() const {
+session::OpenedDevice open_for_user(const ModelOptions& model) {
   session::OpenedDevice opened = model.open();
   if (!model.verbose && model.device == "auto" && !opened.is_vulkan)
     std::fprintf(stderr, "vulcap: running on the cpu: %s\n", opened.reason.c_str());

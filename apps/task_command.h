@@ -18,6 +18,9 @@ std::string both_spellings(const std::string& name);
 // "a, b,c" -> {"a", "b", "c"}.
 std::vector<std::string> split_list(const std::string& text);
 
+// Opens the device; says on stderr where it runs when nobody asked for the CPU.
+session::OpenedDevice open_for_user(const ModelOptions& model);
+
 struct TaskOptions {
   ModelOptions model;
   std::vector<std::string> inputs;  // "-": the lines of stdin
@@ -29,8 +32,7 @@ struct TaskOptions {
   // Arguments, then the lines of the file. Throws core::Error: kUsage without any, kRuntime for a file that
   // cannot be read.
   std::vector<std::string> read_inputs() const;
-  // Says on stderr where it runs when nobody asked for the CPU.
-  session::OpenedDevice open() const;
+  session::OpenedDevice open() const { return open_for_user(model); }
 };
 
 struct TaskResult {

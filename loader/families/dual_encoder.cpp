@@ -73,7 +73,7 @@ class DualEncoder : public Embedder, public ZeroShotImageClassifier {
  public:
   DualEncoder(const std::filesystem::path& dir, const nlohmann::json& config, session::Device& device,
               const LoadOptions& options)
-      : dir_(dir), config_(config), device_(device), options_(options), files_(dir, options.dtype) {}
+      : dir_(dir), config_(config), device_(device), options_(options), files_(dir, options.dtype, options.file) {}
 
   std::vector<Embedding> embed_texts(std::span<const std::string> texts, const TextOptions& options) override;
   Embedding embed_image(const image::Image& image) override;

@@ -111,7 +111,7 @@ LateInteraction::LateInteraction(const std::filesystem::path& dir, const json& c
       model_(section(config, "vlm_config")),
       device_(device),
       options_(options),
-      files_(dir, options.dtype),
+      files_(dir, options.dtype, options.file),
       tokenizer_(tokenizer::Tokenizer::load(dir)),
       image_token_(image_token(model_, tokenizer_, (dir / "config.json").string())),
       prompts_(read_retrieval_prompts(dir, family, tokenizer_, image_token_, warnings_)) {
