@@ -67,11 +67,18 @@ std::vector<double> read_pixels(std::string_view region) {
   return pixels;
 }
 
+// Whether a coordinate (0: x, 1: y) of some point lies in or across 0 to `limit`.
+bool reaches_image(std::span<const double> pixels, size_t coordinate, int limit) {
+  double least = pixels[coordinate], most = pixels[coordinate];
+  for (size_t i = coordinate; i < pixels.size(); i += 2) {
+    least = std::min(least, pixels[i]);
+    most = std::max(most, pixels[i]);
+  }
+  return least < limit && most >= 0;
+}
+
 void check_inside(std::string_view region, std::span<const double> pixels, const ImageSize& size) {
-  bool inside = false;
-  for (size_t i = 0; i + 1 < pixels.size(); i += 2)
-    inside |= pixels[i] < size.width && pixels[i + 1] < size.height;
-  if (inside) return;
+  if (reaches_image(pixels, 0, size.width) && reaches_image(pixels, 1, size.height)) return;
   throw core::Error(core::ErrorCode::kRuntime,
                     "the region '" + std::string(region) + "' lies outside the image of " +
                         std::to_string(size.width) + " x " + std::to_string(size.height) + " pixels");
