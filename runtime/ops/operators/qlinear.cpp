@@ -60,7 +60,11 @@ void expand_softmax(ExpandContext& c) {
   const bool flattens = c.attributes().integer("opset", 13) < 13;
   Attributes attributes = with("axis", c.attributes().integer("axis", flattens ? 1 : -1));
   if (flattens) attributes.set("flatten", int64_t(1));
-  quantised(c, c.add("Softmax", {real(c, 0)}, std::move(attributes)), 3);
+  // ONNX Runtime counts a probability in whole steps to one: 1 / scale without its fraction.
+  const ValueId one = c.scalar(DType::kF32, 1);
+  const ValueId steps = c.add("Floor", {c.add("Div", {one, float_of(c, c.operand(3))})});
+  const ValueId softmax = c.add("Softmax", {real(c, 0)}, std::move(attributes));
+  rounded(c, c.add("Mul", {softmax, steps}), 4);
 }
 
 void expand_concat(ExpandContext& c) {
