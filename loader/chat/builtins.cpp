@@ -270,8 +270,7 @@ bool contains(const Value& container, const Value& item) {
 Value slice_of(const Value& value, const Value& first, const Value& last, const Value& step, Budget& budget) {
   require_defined(value);
   const auto* text = value.string();
-  if (text == nullptr && (value.list() == nullptr || value.list()->generator))
-    return Value::undefined(missing(value, "slices"));
+  if (text == nullptr && (value.list() == nullptr || value.list()->generator)) fail(missing(value, "slices"));
   if (text != nullptr) budget.work(value.extent().weight);
   const List items = elements_of(value);
   budget.memory(32 * items.size());

@@ -14,9 +14,6 @@ constexpr std::string_view kBlank = " \t\r\n\v\f";
 constexpr size_t kNone = std::string_view::npos;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool begins_name(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (uint8_t(c) & 0x80) != 0;
-}
 
 // Every line ends in \n; the last one in nothing.
 std::string with_plain_newlines(std::string_view source) {
@@ -44,6 +41,8 @@ class Lexer {
   bool looking_at(std::string_view text) const {
     return std::string_view(source_).substr(at_).starts_with(text);
   }
+  // Bytes of the name that begins here; 0: none does.
+  size_t name_bytes() const;
   void emit(TokenKind kind, std::string text) { tokens_.push_back({kind, std::move(text), line_}); }
   void advance(size_t count) {
     line_ += int(std::count(source_.begin() + int64_t(at_), source_.begin() + int64_t(at_ + count), '\n'));
@@ -206,12 +205,20 @@ bool Lexer::read_tag_end(bool is_print) {
   return true;
 }
 
+size_t Lexer::name_bytes() const {
+  size_t end = at_;
+  while (end < source_.size()) {
+    const std::string_view c = std::string_view(source_).substr(end, char_bytes(source_, end));
+    if (!tokenizer::is_word(code_point(c))) break;
+    end += c.size();
+  }
+  return end - at_;
+}
+
 void Lexer::read_token() {
   if (is_digit(peek())) return read_number();
   if (peek() == '"' || peek() == '\'') return read_string();
-  if (begins_name(peek())) {
-    size_t length = 1;
-    while (begins_name(peek(length)) || is_digit(peek(length))) ++length;
+  if (const size_t length = name_bytes(); length > 0) {
     emit(TokenKind::kName, source_.substr(at_, length));
     return advance(length);
   }

@@ -144,6 +144,7 @@ Value ordered(Keyed items, bool reverse, Budget& budget) {
   for (const auto& item : items) weight += item.first.extent().weight;
   budget.work(weight * 32);
   std::stable_sort(items.begin(), items.end(), [&](const auto& a, const auto& b) {
+    if (equals(a.first, b.first)) return false;  // without an order being needed
     return reverse ? less(b.first, a.first) : less(a.first, b.first);
   });
   List result;

@@ -65,10 +65,10 @@ std::vector<std::string> split_words(std::string_view text, int64_t limit, bool 
     const std::string_view last = words[words.size() - kept - 1];
     parts.erase(parts.begin(), parts.end() - int64_t(kept));
     const size_t rest = size_t(last.data() + last.size() - text.data());
-    parts.insert(parts.begin(), strip(text.substr(0, rest), Side::kLeft));
+    parts.insert(parts.begin(), std::string(text.substr(0, rest)));
   } else {
     parts.resize(kept);
-    parts.push_back(strip(text.substr(size_t(words[kept].data() - text.data())), Side::kRight));
+    parts.emplace_back(text.substr(size_t(words[kept].data() - text.data())));
   }
   return parts;
 }

@@ -31,6 +31,13 @@ bool equal_dicts(const Dict& a, const Dict& b) {
          });
 }
 
+// The first items that differ decide; those that are equal need no order.
+bool less_lists(const List& a, const List& b) {
+  const auto [in_a, in_b] = std::mismatch(a.begin(), a.end(), b.begin(), b.end(), equals);
+  if (in_a == a.end() || in_b == b.end()) return in_b != b.end();
+  return less(*in_a, *in_b);
+}
+
 }  // namespace
 
 void fail(const std::string& message) { throw core::Error(core::ErrorCode::kRuntime, message); }
@@ -190,9 +197,7 @@ bool less(const Value& a, const Value& b) {
   if (a.integer() && b.integer()) return *a.integer() < *b.integer();
   if (a.is_number() && b.is_number()) return *a.number() < *b.number();
   if (a.string() != nullptr && b.string() != nullptr) return *a.string() < *b.string();
-  if (a.list() != nullptr && b.list() != nullptr)
-    return std::lexicographical_compare(a.list()->items.begin(), a.list()->items.end(),
-                                        b.list()->items.begin(), b.list()->items.end(), less);
+  if (a.list() != nullptr && b.list() != nullptr) return less_lists(a.list()->items, b.list()->items);
   fail("a " + std::string(a.type_name()) + " and a " + std::string(b.type_name()) + " have no order");
 }
 

@@ -168,6 +168,11 @@ FEATURES = """
 {{ 4 is even }}|{{ 3 is odd }}|{{ 6 is divisibleby 3 }}|{{ 6 is divisibleby(4) }}|{{ 'a' is in 'abc' }}|{{ 3 is in(l) }}|{{ 3 is eq 3 }}|{{ 3 is ne 3 }}|{{ 3 is lt 4 }}|{{ 3 is ge 4 }}|{{ 'a' is lower }}|{{ 'A' is upper }}|{{ t is sameas true }}|{{ range is callable }}|{{ s is callable }}|{{ n is not none }}
 {{ range(3) | list }}|{{ range(1, 4) | list }}|{{ range(5, 0, -2) | list }}|{{ dict(a=1, b=2) }}|{{ dict({'x': 1}, y=2) }}
 {{ range(1000000) | list | length }}
+{{ ' 1 2 3 '.split(none, 1) }}|{{ ' 1 2 3 '.rsplit(none, 1) }}|{{ ' 1 2 3 '.split(none, 0) }}|{{ [none, none] | sort }}|{{ [[1, none], [0, none]] | sort }}|{{ nope is callable }}
+{{ (d | items)[1:] }}
+{{ d[1:] }}
+{{ [none, 1] | sort }}
+{% set größe = 2 %}{{ größe }}
 {{ strftime_now('%d %b %Y %H:%M') }}|{{ strftime_now('%A, %B %-d') }}
 {{ (1, 2)[0] }}|{{ (1,) | list }}|{{ () | list }}|{{ [1, 2,] }}|{{ {'a': 1,} }}|{{ (1) }}
 {{ bos_token }}{{ additional_special_tokens[1] }}|{{ tools is none }}|{{ tools is defined }}|{{ documents }}|{{ add_generation_prompt }}
@@ -196,7 +201,7 @@ BLOCKS = [  # white space over several lines
     "{{ [\n  1,\n  2\n] }}\n{{ n\n  | string\n  ~ 'a' }}",
 ]
 BROKEN = ["{{ 1", "{% if t %}", "{% for x l %}{% endfor %}", "{% endif %}", "{{ }}", "{{ 'a }}", "{# a", "{% bogus %}", "{{ a b }}", "{{ (1 }}", "{{ 1 ] }}",
-          "{% include 'x' %}", "{% raw %}a", "{{ ? }}", "{{ a. }}", "{{ a | }}", "{{ a is }}", "{% set %}", "{% set 1 = 2 %}", "{% macro %}{% endmacro %}", "{% break %}",
+          "{{ ‘a’ }}", "{% include 'x' %}", "{% raw %}a", "{{ ? }}", "{{ a. }}", "{{ a | }}", "{{ a is }}", "{% set %}", "{% set 1 = 2 %}", "{% macro %}{% endmacro %}", "{% break %}",
           "{% if t %}{% endfor %}", "{{ 99999999999999999999 ~ }}", "{% for x in l %}a", "{% else %}", "{{ [1, }}", "{{ {'a' 1} }}", "{% call 3 %}{% endcall %}"]
 
 
