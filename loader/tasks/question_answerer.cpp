@@ -45,8 +45,7 @@ std::vector<Answer> QuestionAnswerer::answer(const std::string& question, const 
   for (const TextRow& row : encoder_.run(std::move(rows), batch_size))
     windows.push_back(
         {row.encoding, row.token_output("start_logits").values, row.token_output("end_logits").values});
-  const ContextTokens tokens{tokenizer.special_id("cls_token"), tokenizer.special_id("pad_token"),
-                             !question_first};
+  const ContextTokens tokens{tokenizer.special_id("cls_token"), !question_first};
   return find_answers(windows, tokenizer::to_code_points(context), tokens, options);
 }
 

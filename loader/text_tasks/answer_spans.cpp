@@ -94,14 +94,7 @@ void add_window(const AnswerWindow& window, const ContextTokens& tokens, const A
   null_score = std::min(null_score, start[0] * end[0]);
   start[0] = end[0] = 0;
   const size_t count = options.align_to_words ? options.top_k * 2 + 10 : options.top_k;
-  // The reference counts pad tokens on the left out again, since offsets are those of the unpadded text.
-  const size_t shift = tokens.context_first && tokens.pad
-                           ? size_t(std::count(encoding.ids.begin(), encoding.ids.end(), *tokens.pad))
-                           : 0;
-  for (TokenSpan span : best_spans(start, end, allowed, count, options.max_answer_len)) {
-    if (span.start < shift) continue;
-    span.start -= shift;
-    span.end -= shift;
+  for (const TokenSpan& span : best_spans(start, end, allowed, count, options.max_answer_len)) {
     answers.add(characters(encoding, span, tokens.context_first ? 0 : 1, options.align_to_words), span.score);
   }
 }

@@ -33,8 +33,7 @@ struct AnswerWindow {
 // Which tokens of a window an answer may begin or end with.
 struct ContextTokens {
   std::optional<std::uint32_t> cls;  // tokens of this id stand for "no answer"
-  std::optional<std::uint32_t> pad;
-  bool context_first = false;  // context before question, as for tokenizers that pad on the left
+  bool context_first = false;        // context before question, as for tokenizers that pad on the left
 };
 
 struct TokenSpan {

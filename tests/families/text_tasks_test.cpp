@@ -203,7 +203,7 @@ AnswerWindow window(Floats start, Floats end) {
   return result;
 }
 
-const ContextTokens kBert{1, 0, false};
+const ContextTokens kBert{1, false};
 
 TEST(Answers, EqualTextsAddUp) {
   const Floats logits{-9, 0, 0, 2, 2, 2.1f};
@@ -225,6 +225,27 @@ TEST(Answers, NoAnswerCompetesWhenAllowed) {
   const auto answers = find_answers({window(sure, sure)}, U"Paris paris x", kBert, options);
   EXPECT_EQ(answers[0].text, "");
   EXPECT_GT(answers[0].score, 0.9f);
+}
+
+TEST(Answers, PaddingOnTheLeftChangesNothing) {
+  const Floats logits{-9, 0, 0, 1, 2, 3};
+  AnswerWindow plain = window(logits, logits);
+  AnswerWindow padded = plain;
+  padded.encoding.ids.insert(padded.encoding.ids.begin(), 0);
+  padded.encoding.offsets.insert(padded.encoding.offsets.begin(), {0, 0});
+  padded.encoding.attention_mask.insert(padded.encoding.attention_mask.begin(), 0);
+  padded.encoding.word_ids.insert(padded.encoding.word_ids.begin(), -1);
+  padded.encoding.sequence_ids.insert(padded.encoding.sequence_ids.begin(), -1);
+  padded.start_logits.insert(padded.start_logits.begin(), 5);
+  padded.end_logits.insert(padded.end_logits.begin(), 5);
+  const ContextTokens context_first{std::nullopt, true};
+  // The first token of a row is never part of an answer, so both begin with one that is masked or special.
+  plain.encoding.attention_mask[0] = 0;
+  padded.encoding.attention_mask[1] = 0;
+  const auto a = find_answers({plain}, U"Paris paris x", context_first, {});
+  const auto b = find_answers({padded}, U"Paris paris x", context_first, {});
+  EXPECT_EQ(a[0].text, b[0].text);
+  EXPECT_FLOAT_EQ(a[0].score, b[0].score);
 }
 
 TEST(Answers, AContextWithoutTokensHasNone) {
