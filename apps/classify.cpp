@@ -75,15 +75,20 @@ int classify_texts(const Options& options, session::Device& device) {
       top_k_of(options, classifier.labels().return_all_scores ? classifier.labels().names.size() : 1);
   classify.function = function_of(options);
   classify.tokenize = tokenize_options(options);
+  const std::vector<std::string> all = options.task.read_inputs();
+  // The pipeline gives the best label of several texts without a list around each.
+  const bool bare =
+      options.task.format == "json" && options.top_k.empty() && classify.top_k == 1 && all.size() > 1;
   const auto answer = [&](std::span<const std::string> texts) {
     std::vector<loader::TextInput> inputs;
     for (const std::string& text : texts) inputs.push_back({text, options.text_pair});
     std::vector<TaskResult> results;
     for (const auto& labels : classifier.classify(inputs, classify, inputs.size()))
-      results.push_back({loader::labels_json(labels), table(labels)});
+      results.push_back(
+          {bare ? loader::labels_json(labels).at(0) : loader::labels_json(labels), table(labels)});
     return results;
   };
-  return answer_all(options.task, options.task.read_inputs(), options.batch_size, answer);
+  return answer_all(options.task, all, options.batch_size, answer);
 }
 
 int classify_zero_shot(const Options& options, session::Device& device) {

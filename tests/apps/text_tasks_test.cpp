@@ -35,6 +35,8 @@ TEST(Classify, JsonIsThatOfThePipeline) {
   const std::string text = item.at("input");
   const json one = parsed(run("classify", model, {text, "--format", "json"}));
   EXPECT_EQ(one.at(0).at("label"), item.at("expected").at(0).at("label"));
+  const json best = parsed(run("classify", model, {text, "a", "--format", "json"}));
+  EXPECT_EQ(best.at(0), one.at(0));
   const json two =
       parsed(run("classify", model, {text, "a", "--top_k", "all", "-b", "2", "--format", "json"}));
   ASSERT_EQ(two.size(), 2u);
