@@ -69,8 +69,8 @@ nlohmann::json similarities(const std::vector<Item>& items, loader::Similarity s
   return {{"inputs", names}, {"similarity", rows}, {"function", loader::similarity_name(similarity)}};
 }
 
-void write(const Options& options, const std::vector<Item>& items, loader::Similarity similarity) {
-  const std::string format = format_of(options);
+void write(const Options& options, const std::string& format, const std::vector<Item>& items,
+           loader::Similarity similarity) {
   if (format == "npy") return write_npy_items(options.output, items);
   if (format == "index") return write_index(options.output, items);
   std::string text;
@@ -94,7 +94,7 @@ void write(const Options& options, const std::vector<Item>& items, loader::Simil
 }
 
 int run(const Options& options) {
-  format_of(options);  // refuses before anything is loaded
+  const std::string format = format_of(options);  // refuses before anything is loaded
   const std::vector<std::string> texts = options.items.all_texts();
   if (texts.empty() && options.images.empty())
     throw core::Error(core::ErrorCode::kUsage, "nothing to embed; give --text, --text-file or images");
@@ -113,11 +113,13 @@ int run(const Options& options) {
   }
   bool failed = false;
   for (Item& item : items) {
+    if (!item.error.empty() && format == "npy")  // whose rows have no names
+      throw core::Error(core::ErrorCode::kRuntime, options.output + ": not written; " + item.error);
     if (!item.error.empty()) std::fprintf(stderr, "vulcap: error: %s\n", item.error.c_str());
     failed |= !item.error.empty();
     if (options.normalize) loader::normalize_rows(item.embedding);
   }
-  write(options, items, embedder->similarity());
+  write(options, format, items, embedder->similarity());
   return failed ? int(core::ErrorCode::kRuntime) : 0;
 }
 

@@ -105,7 +105,6 @@ Item embed_image_file(loader::Embedder& embedder, const std::string& path) {
 void write_npy_items(const fs::path& path, const std::vector<Item>& items) {
   std::vector<float> values;
   for (const Item& item : items) {
-    if (!item.error.empty()) fail(item.error);
     const loader::Embedding& first = items[0].embedding;
     if (item.embedding.rows != first.rows || item.embedding.width != first.width) {
       fail(path.string() + ": '" + item.name + "' has " + std::to_string(item.embedding.rows) +

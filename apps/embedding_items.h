@@ -41,8 +41,8 @@ std::vector<Item> embed_texts(loader::Embedder& embedder, const std::vector<std:
 Item embed_image_file(loader::Embedder& embedder, const std::string& path);
 
 // An .npy file: the embeddings put together, f32[items, width] or, where they have several vectors each,
-// [items, vectors, width]; of one such item [vectors, width]. Throws core::Error(kRuntime) for an item with
-// an error and for unlike numbers of vectors.
+// [items, vectors, width]; of one such item [vectors, width]. No item may have an error. Throws
+// core::Error(kRuntime) for unlike numbers of vectors.
 void write_npy_items(const std::filesystem::path& path, const std::vector<Item>& items);
 // What write_npy_items wrote; names are "path" or "path[i]". `several_vectors`: rank 2 is one item.
 std::vector<Item> read_npy_items(const std::filesystem::path& path, bool several_vectors);

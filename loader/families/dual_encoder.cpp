@@ -73,7 +73,11 @@ class DualEncoder : public Embedder, public ZeroShotImageClassifier {
  public:
   DualEncoder(const std::filesystem::path& dir, const nlohmann::json& config, session::Device& device,
               const LoadOptions& options)
-      : dir_(dir), config_(config), device_(device), options_(options), files_(dir, options.dtype, options.file) {}
+      : dir_(dir),
+        config_(config),
+        device_(device),
+        options_(options),
+        files_(dir, options.dtype, options.file) {}
 
   std::vector<Embedding> embed_texts(std::span<const std::string> texts, const TextOptions& options) override;
   Embedding embed_image(const image::Image& image) override;
@@ -81,7 +85,11 @@ class DualEncoder : public Embedder, public ZeroShotImageClassifier {
   ImageTextScores score(std::span<const image::Image> images, std::span<const std::string> texts) override;
 
   // Finds the graph that scores, so that a folder without one is refused at load.
-  void require_scores() { both_.emplace(files_.require(both_role()), "model", device_, options_); }
+  void require_scores() {
+    const OnnxFile file = files_.require(both_role());
+    if (!file.remark.empty()) warn(file.remark);
+    both_.emplace(file, "model", device_, options_);
+  }
 
   std::vector<std::string> description() const override;
   std::vector<std::string> warnings() const override { return warnings_; }
@@ -119,6 +127,7 @@ LoadedTower& DualEncoder::tower(std::optional<LoadedTower>& slot, const Tower& w
   if (slot) return *slot;
   auto file = files_.find(wanted.role(true));
   if (!file) file = files_.require(wanted.role(false));
+  if (!file->remark.empty()) warn(file->remark);
   const std::string output = *wanted.output_of(*files_.signature(*file));
   slot.emplace(LoadedTower{{*file, wanted.name, device_, options_, {output}}, output});
   return *slot;

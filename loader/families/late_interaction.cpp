@@ -123,8 +123,10 @@ void LateInteraction::warn(const std::string& warning) {
 }
 
 LazyGraph& LateInteraction::graph(std::optional<LazyGraph>& slot, const Role& role) {
-  if (!slot) slot.emplace(files_.require(role), role.name, device_, options_);
-  return *slot;
+  if (slot) return *slot;
+  const OnnxFile file = files_.require(role);
+  if (!file.remark.empty()) warn(file.remark);
+  return slot.emplace(file, role.name, device_, options_);
 }
 
 const image::PreprocessConfig& LateInteraction::preprocessing() {

@@ -147,8 +147,8 @@ TEST(Embed, SaysWhatAFolderLacks) {
 
 TEST(Embed, SaysWhatAnInputIsRefusedFor) {
   // The graph is fixed to the grid of a square image.
-  EXPECT_TRUE(
-      refuses(vulcap("embed", kColQwen2, {kWide, "-o", "/tmp/vulcap_unwritten.npy"}), 1, {"36 patches"}));
+  EXPECT_TRUE(refuses(vulcap("embed", kColQwen2, {kWide, "-o", "/tmp/vulcap_unwritten.npy"}), 1,
+                      {"unwritten.npy: not written", "36 patches"}));
   std::string words;
   for (int i = 0; i < 300; ++i) words += " shape";
   EXPECT_TRUE(refuses(vulcap("embed", kColQwen2, {"--text", words}), 1, {"256 at most"}));
