@@ -175,7 +175,7 @@ std::string to_repr(const Value& value) {
   if (const auto* number = value.as<double>()) return float_text(*number, "inf", "nan");
   if (const auto* text = value.string()) return string_repr(*text);
   std::string result;
-  if (const ListData* list = value.list()) {
+  if (const ListData* list = value.list(); list != nullptr && !list->generator) {
     for (const Value& item : list->items) result += (result.empty() ? "" : ", ") + to_repr(item);
     return "[" + result + "]";
   }
