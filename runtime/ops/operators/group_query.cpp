@@ -4,6 +4,7 @@
 
 #include "runtime/ops/attention.h"
 #include "runtime/ops/attention_expansion.h"
+#include "runtime/ops/shape_rules.h"
 
 namespace vulcap::ops {
 namespace {
@@ -27,6 +28,7 @@ enum Input : size_t {
 
 struct Sizes {
   int64_t heads, kv_heads, batch, length, total, past;
+  bool open;  // the past is a symbol: `total` and `past` are not told
   // All keys are new: a batch entry's positions start at 0 and its tail may be padding.
   bool prompt() const { return length == total; }
 };
@@ -81,6 +83,16 @@ ValueId update(ExpandContext& c, const Sizes& sizes, size_t past, ValueId fresh,
   return c.add(std::string(kKvUpdate), std::move(inputs), std::move(attributes), "vulcap");
 }
 
+// i64[length]: start, start + 1, ...
+ValueId counting_from(ExpandContext& c, const Dim& start, int64_t length) {
+  Attributes attributes;
+  attributes.set("dtype", int64_t(DType::kI64));
+  attributes.set("start", start.text());
+  attributes.set("length", Dim(length).text());
+  attributes.set("step", int64_t(1));
+  return c.add("Iota", {}, std::move(attributes), "vulcap");
+}
+
 ValueId sink_of(ExpandContext& c, const Sizes& sizes) {
   if (c.has(kSink)) return c.operand(kSink);
   if (c.attributes().integer("smooth_softmax", 0) <= 0) return kNoValue;
@@ -98,8 +110,8 @@ Sizes sizes_of(ExpandContext& c) {
   sizes.batch = query[0];
   sizes.length = query[1];
   const Dim total = c.need_ints(kTotal).at(0);
-  if (!total.is_constant())
-    throw NeedsStaticShape(core::ErrorCode::kInvalidModel, "GroupQueryAttention over an open past");
+  sizes.open = !total.is_constant();
+  if (sizes.open) return sizes;
   sizes.total = total.value();
   sizes.past = c.has(kPastKey) ? c.static_shape(c.operand(kPastKey))[2] : 0;
   if (sizes.total < sizes.length) c.fail("total_sequence_length is less than the number of new positions");
@@ -112,9 +124,56 @@ void refuse_quantised_cache(ExpandContext& c) {
   }
 }
 
+// What does not depend on how keys and values are kept, and the results.
+void attend(ExpandContext& c, const Sizes& sizes, AttentionRequest r) {
+  const double width = double(c.static_shape(r.q)[3]);
+  const float scale = c.attributes().real("scale", 0);
+  r.scale = scale == 0 ? float(1 / std::sqrt(width)) : scale;
+  r.softcap = c.attributes().real("softcap", 0);
+  r.new_keys = sizes.length;
+  r.window = std::max<int64_t>(0, c.attributes().integer("local_window_size", -1));
+  if (c.has(kBias)) r.mask = with_rank(c, c.operand(kBias), 4);
+  r.sink = sink_of(c, sizes);
+  const int64_t wanted = c.attributes().integer("qk_output", 0);
+  if (c.wants(3)) r.scores = wanted == 2 ? Scores::kProbabilities : Scores::kMasked;
+  const AttentionResult result = expand_attention(c, r);
+  c.result(0, merge_heads(c, result.output));
+  if (c.wants(3)) c.result(3, result.scores);
+}
+
+// Behind a past of open length, which all rows share: the new positions are appended to it.
+void expand_open(ExpandContext& c, const Sizes& sizes) {
+  const Dim past = c.has(kPastKey) ? c.shape_of(c.operand(kPastKey))[2] : Dim(0);
+  const Dim total = c.need_ints(kTotal).at(0);
+  const auto last = affine_operand(c, kLastKeys, c.rank(kLastKeys));
+  const bool whole = last && last->base == total - Dim(1) && total == past + Dim(sizes.length) &&
+                     std::all_of(last->coefficients.begin(), last->coefficients.end(),
+                                 [](int64_t coefficient) { return coefficient == 0; });
+  if (!whole)
+    throw NeedsStaticShape(core::ErrorCode::kInvalidModel,
+                           "GroupQueryAttention over an open past whose rows may differ in length");
+  auto parts = operands(c, sizes);
+  if (c.attributes().integer("do_rotary", 0) != 0) {
+    RotaryRequest request{c.operand(kCos), c.operand(kSin)};
+    request.interleaved = c.attributes().integer("rotary_interleaved", 0) != 0;
+    request.ids = c.has(kPositions) ? c.operand(kPositions) : counting_from(c, past, sizes.length);
+    request.ids_strides = {c.has(kPositions) ? sizes.length : 0, 1};
+    for (size_t i = 0; i < 2; ++i) parts[i] = expand_rotary(c, request, parts[i], true);
+  }
+  for (ValueId& part : parts) part = c.transpose(part, {0, 2, 1, 3});
+  AttentionRequest r;
+  r.q = parts[0];
+  r.k = concat(c, {c.operand(kPastKey), parts[1]}, 2);
+  r.v = concat(c, {c.operand(kPastValue), parts[2]}, 2);
+  c.result(1, r.k);
+  c.result(2, r.v);
+  attend(c, sizes, r);
+}
+
 void expand_group_query(ExpandContext& c) {
   refuse_quantised_cache(c);
   const Sizes sizes = sizes_of(c);
+  if (sizes.open) return expand_open(c, sizes);
   auto parts = operands(c, sizes);
   const ValueId last = c.view(cast(c, c.operand(kLastKeys), DType::kI32), {Dim(sizes.batch)});
   const ValueId lengths = c.add("Add", {last, c.scalar(DType::kI32, 1)});
@@ -133,21 +192,9 @@ void expand_group_query(ExpandContext& c) {
     r.k = c.slice(r.k, 2, 0, sizes.total);
     r.v = c.slice(r.v, 2, 0, sizes.total);
   }
-  const double width = double(c.static_shape(r.q)[3]);
-  const float scale = c.attributes().real("scale", 0);
-  r.scale = scale == 0 ? float(1 / std::sqrt(width)) : scale;
-  r.softcap = c.attributes().real("softcap", 0);
   r.lengths = lengths;
-  r.new_keys = sizes.length;
   r.causal_lengths = !sizes.prompt();
-  r.window = std::max<int64_t>(0, c.attributes().integer("local_window_size", -1));
-  if (c.has(kBias)) r.mask = with_rank(c, c.operand(kBias), 4);
-  r.sink = sink_of(c, sizes);
-  const int64_t wanted = c.attributes().integer("qk_output", 0);
-  if (c.wants(3)) r.scores = wanted == 2 ? Scores::kProbabilities : Scores::kMasked;
-  const AttentionResult result = expand_attention(c, r);
-  c.result(0, merge_heads(c, result.output));
-  if (c.wants(3)) c.result(3, result.scores);
+  attend(c, sizes, r);
 }
 
 }  // namespace

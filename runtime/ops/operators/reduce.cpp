@@ -53,6 +53,13 @@ void infer_reduce(InferContext& c) {
   }
   Fact fact;
   fact.ints = reduced_ints(c);
+  if (c.node().op == "ReduceSum" && core::dtype_is_integer(c.dtype(0))) {
+    if (const auto splat = c.splat(0)) {
+      Dim sum = Dim(int64_t(*splat));
+      for (size_t i = 0; i < reduced.size(); ++i) sum = reduced[i] ? sum * c.shape(0)[i] : sum;
+      fact.affine = graph::AffineIndex{sum, std::vector<int64_t>(to.size(), 0)};
+    }
+  }
   c.set(0, c.dtype(0), std::move(to), std::move(fact));
 }
 
