@@ -272,7 +272,55 @@ class Specialiser {
     if (fold(out_, node)) return;
     if (is_reshape(node)) make_view(node);
     if (node.is("Range")) make_iota(node);
+    if (node.is("Slice") && counts(node)) return count_anew(std::move(node));
     out_.nodes.push_back(std::move(node));
+  }
+
+  // Whether a value of fixed size, cut from one that is not, counts along its last axis: position ids at the
+  // end of running totals of a mask.
+  bool counts(const Node& node) const {
+    const Value& from = out_.value(node.inputs[0]);
+    const Value& value = out_.value(node.outputs[0]);
+    const bool integer = value.dtype == core::DType::kI64 || value.dtype == core::DType::kI32;
+    if (!integer || !value.fact.affine || value.shape->empty() || !core::is_static(*value.shape) ||
+        core::is_static(*from.shape))
+      return false;
+    const auto& coefficients = value.fact.affine->coefficients;
+    return std::all_of(coefficients.begin(), coefficients.end() - 1, [](int64_t c) { return c == 0; });
+  }
+
+  // The same numbers without the value they were cut from.
+  void count_anew(Node node) {
+    const SymShape to = *out_.value(node.outputs[0]).shape;
+    const graph::AffineIndex form = *out_.value(node.outputs[0]).fact.affine;
+    const auto add = [&](const char* op, const char* domain, std::vector<ValueId> inputs,
+                         graph::Attributes attributes, ValueId output) {
+      Node part;
+      part.op = op;
+      part.domain = domain;
+      part.name = node.name + "/" + op;
+      part.inputs = std::move(inputs);
+      part.attributes = std::move(attributes);
+      if (output == kNoValue) {
+        Value value;
+        value.name = part.name;
+        output = out_.add_value(std::move(value));
+      }
+      part.outputs = {output};
+      finish(std::move(part));
+      return output;
+    };
+    graph::Attributes iota;
+    iota.set("start", form.base.text());
+    iota.set("step", form.coefficients.back());
+    iota.set("length", to.back().text());
+    iota.set("dtype", int64_t(out_.value(node.outputs[0]).dtype));
+    const ValueId row = add("Iota", "vulcap", {}, std::move(iota), kNoValue);
+    std::vector<int64_t> sizes;
+    for (const Dim& dim : to) sizes.push_back(dim.value());
+    const ValueId shape = out_.add_constant(
+        node.name + "/sizes", core::Tensor::from<int64_t>(core::DType::kI64, {int64_t(sizes.size())}, sizes));
+    add("Expand", "", {row, shape}, {}, node.outputs[0]);
   }
 
   // Runs `step`, again for each operand whose value it needs.

@@ -8,13 +8,25 @@
 namespace vulcap::ops {
 namespace {
 
+// Whether `lower` <= the affine integers of operand 0 everywhere.
+bool is_at_least(InferContext& c, const Dim& lower) {
+  const graph::AffineIndex& form = *c.in(0).fact.affine;
+  graph::AffineIndex below{lower - form.base, form.coefficients};
+  for (int64_t& coefficient : below.coefficients) coefficient = -coefficient;
+  return decide_at_most_zero(below, c.shape(0)).value_or(false);
+}
+
 void infer_clip(InferContext& c) {
   for (size_t i = 1; i < c.inputs(); ++i) {
     if (!c.has(i)) continue;
     c.same_dtype(0, i);
     if (!(core::product(c.shape(i)) == Dim(1))) c.fail("a bound must be one number");
   }
-  c.set(0, c.dtype(0), c.shape(0));
+  Fact fact;
+  const auto lower = c.has(1) ? c.ints(1) : std::nullopt;
+  if (c.in(0).fact.affine && !c.has(2) && lower && is_at_least(c, lower->at(0)))
+    fact.affine = c.in(0).fact.affine;
+  c.set(0, c.dtype(0), c.shape(0), std::move(fact));
 }
 
 // Whether the parameters of a unary kernel hold the bounds: constants of a floating dtype no wider than they
