@@ -30,6 +30,7 @@ constexpr Task kTasks[] = {
     {"fill-mask", verify_fill_mask},
     {"feature-extraction", verify_features},
     {"image-classification", verify_image_classification},
+    {"logits-processors", verify_logits_processors},
     {"text-generation", verify_texts},
     {"text2text-generation", verify_texts},
     {"zero-shot-image-classification", verify_image_text},

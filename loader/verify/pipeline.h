@@ -53,6 +53,7 @@ int verify_question_answering(const PipelineRun& run);
 int verify_fill_mask(const PipelineRun& run);
 int verify_text_features(const PipelineRun& run);
 int verify_image_classification(const PipelineRun& run);
+int verify_logits_processors(const PipelineRun& run);
 int verify_texts(const PipelineRun& run);
 // The parts of Florence-2 that need no graph; 0 rows where the file has none.
 int verify_grounding(const PipelineRun& run);

@@ -59,10 +59,13 @@ void compare_all(const TextResult& result, const Json& expected, double atol, Ve
   }
 }
 
-void compare_continuation(const GeneratedText& text, const Json& expected, VerifyRow& row) {
+// The text holds special tokens.
+void compare_continuation(const GeneratedText& text, const tokenizer::Tokenizer& tokenizer,
+                          const Json& expected, VerifyRow& row) {
   const Json& ids = expected.at("new_ids");
   expect_json(text.new_ids, !ids.empty() && ids[0].is_array() ? ids[0] : ids, "ids", row);
-  if (expected.contains("text")) expect_json(text.new_text, expected["text"], "text", row);
+  const std::span<const int64_t> new_ids(text.new_ids);
+  if (expected.contains("text")) expect_json(tokenizer.decode(new_ids, false), expected["text"], "text", row);
 }
 
 std::vector<std::string> prompts_of(const Json& input) {
@@ -108,7 +111,7 @@ void verify_text(const PipelineRun& run, Generators& generators, const Json& ite
     if (expected.contains("sequences")) {
       compare_all(result, expected, atol, row);
     } else {
-      compare_continuation(result.texts.at(0).at(0), expected, row);
+      compare_continuation(result.texts.at(0).at(0), generator.tokenizer(), expected, row);
     }
   });
 }

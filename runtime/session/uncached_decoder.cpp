@@ -80,8 +80,11 @@ Program& UncachedDecoder::program_for(int rows, int length) {
     return shared != shared_.end() && shared->second == shape_of(name);
   });
   if (!known) {
+    // What it hands over lies in buffers of its own: those of another length may be smaller.
+    std::map<std::string, std::shared_ptr<plan::Buffer>> inputs;
+    if (states_.buffer) inputs[graph_.roles().states] = bound_.at(graph_.roles().states);
     auto prelude = std::make_unique<Program>(
-        device_, plan::make_plan(std::move(parts.prelude), device_.backend()), bound_);
+        device_, plan::make_plan(std::move(parts.prelude), device_.backend()), inputs);
     graph_.fill_masks(*prelude, states_.mask);
     for (const std::string& name : parts.shared) {
       bound_[name] = prelude->buffer(name);
