@@ -259,7 +259,7 @@ void CachedDecoder::check_room(int rows, int length) const {
                                          " tokens but the decoder has room for " + std::to_string(capacity_) +
                                          "; ask for fewer new tokens");
   }
-  if (past_ > max_past_) {
+  if (past_ + length - 1 > max_past_) {
     throw Error(ErrorCode::kRuntime, "the decoder's tables end after " + std::to_string(max_past_ + 1) +
                                          " tokens; ask for fewer new tokens");
   }

@@ -156,6 +156,8 @@ void expand_open(ExpandContext& c, const Sizes& sizes) {
   if (c.attributes().integer("do_rotary", 0) != 0) {
     RotaryRequest request{c.operand(kCos), c.operand(kSin)};
     request.interleaved = c.attributes().integer("rotary_interleaved", 0) != 0;
+    if (request.cos == kNoValue || request.sin == kNoValue) c.fail("do_rotary needs cos_cache and sin_cache");
+    c.assume_nonnegative(c.shape_of(request.cos)[0] - total);
     request.ids = c.has(kPositions) ? c.operand(kPositions) : counting_from(c, past, sizes.length);
     request.ids_strides = {c.has(kPositions) ? sizes.length : 0, 1};
     for (size_t i = 0; i < 2; ++i) parts[i] = expand_rotary(c, request, parts[i], true);
