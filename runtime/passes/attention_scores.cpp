@@ -1,5 +1,7 @@
 #include "runtime/passes/attention_scores.h"
 
+#include "runtime/ops/shape_rules.h"
+
 namespace vulcap::passes {
 namespace {
 
@@ -24,16 +26,34 @@ bool is_causal(const Value& condition, const core::SymShape& scores) {
   return condition.fact.at_most_zero && is_causal(*condition.fact.at_most_zero, scores);
 }
 
-// A value of two numbers, as a condition chooses; `condition` is kNoValue where both are one.
+// A value of two numbers: one where `when` is at most zero, the other elsewhere; without `when` both are one.
 struct Choice {
-  ValueId condition = kNoValue;
+  std::optional<graph::AffineIndex> when;
   double if_true = 0, if_false = 0;
-
-  bool agrees(const Choice& other) const {
-    return condition == kNoValue || other.condition == kNoValue || condition == other.condition;
-  }
-  ValueId common(const Choice& other) const { return condition != kNoValue ? condition : other.condition; }
 };
+
+// The same over right-aligned axes.
+bool same_coefficients(const graph::AffineIndex& a, const graph::AffineIndex& b) {
+  const size_t rank = std::max(a.coefficients.size(), b.coefficients.size());
+  const auto at = [&](const std::vector<int64_t>& c, size_t i) {
+    return i + c.size() < rank ? 0 : c[i + c.size() - rank];
+  };
+  for (size_t i = 0; i < rank; ++i) {
+    if (at(a.coefficients, i) != at(b.coefficients, i)) return false;
+  }
+  return true;
+}
+
+bool agree(const Choice& a, const Choice& b) {
+  if (!a.when || !b.when) return true;
+  return a.when->base == b.when->base && same_coefficients(*a.when, *b.when);
+}
+
+// Wherever `inner` holds, `outer` does.
+bool implies(const Choice& inner, const Choice& outer) {
+  return inner.when && outer.when && same_coefficients(*inner.when, *outer.when) &&
+         (inner.when->base - outer.when->base).provably_nonnegative();
+}
 
 double combined(const Node& node, double a, double b) {
   if (node.op == "Add") return a + b;
@@ -42,39 +62,82 @@ double combined(const Node& node, double a, double b) {
   return a == b ? 1 : 0;
 }
 
-// What exporters compute of a condition by arithmetic and selections with uniform numbers.
-std::optional<Choice> choice_of(const Matcher& m, ValueId value) {
-  if (const auto splat = m.splat(value)) return Choice{kNoValue, *splat, *splat};
-  if (m.value(value).fact.at_most_zero) return Choice{value, 1, 0};
-  const Node* node = m.producer(value);
-  if (node == nullptr) return std::nullopt;
-  if (node->is("Cast") || node->is("View", "vulcap") || node->is("Expand"))
-    return choice_of(m, node->inputs[0]);
-  if (node->is("Add") || node->is("Sub") || node->is("Mul") || node->is("Equal")) {
-    const auto a = choice_of(m, node->inputs[0]);
-    const auto b = a ? choice_of(m, node->inputs[1]) : std::nullopt;
-    if (!b || !a->agrees(*b)) return std::nullopt;
-    return Choice{a->common(*b), combined(*node, a->if_true, b->if_true),
-                  combined(*node, a->if_false, b->if_false)};
-  }
-  if (!node->is("Where")) return std::nullopt;
-  const auto which = choice_of(m, node->inputs[0]);
-  const auto a = which ? choice_of(m, node->inputs[1]) : std::nullopt;
-  const auto b = a ? choice_of(m, node->inputs[2]) : std::nullopt;
-  if (!b || !which->agrees(*a) || !which->agrees(*b) || !a->agrees(*b)) return std::nullopt;
-  const Choice inner{a->common(*b), 0, 0};
-  return Choice{which->common(inner), which->if_true != 0 ? a->if_true : b->if_true,
+// The product of numbers that are zero outside their conditions, one of which implies the other.
+std::optional<Choice> product(const Choice& a, const Choice& b) {
+  if (a.if_false != 0 || b.if_false != 0) return std::nullopt;
+  if (implies(a, b)) return Choice{a.when, a.if_true * b.if_true, 0};
+  if (implies(b, a)) return Choice{b.when, a.if_true * b.if_true, 0};
+  return std::nullopt;
+}
+
+std::optional<Choice> choice_of(const Matcher& m, ValueId value);
+
+std::optional<Choice> arithmetic(const Matcher& m, const Node& node) {
+  const auto a = choice_of(m, node.inputs[0]);
+  const auto b = a ? choice_of(m, node.inputs[1]) : std::nullopt;
+  if (!b) return std::nullopt;
+  if (!agree(*a, *b)) return node.op == "Mul" ? product(*a, *b) : std::nullopt;
+  return Choice{a->when ? a->when : b->when, combined(node, a->if_true, b->if_true),
+                combined(node, a->if_false, b->if_false)};
+}
+
+std::optional<Choice> selection(const Matcher& m, const Node& where) {
+  const auto which = choice_of(m, where.inputs[0]);
+  const auto a = which ? choice_of(m, where.inputs[1]) : std::nullopt;
+  const auto b = a ? choice_of(m, where.inputs[2]) : std::nullopt;
+  if (!b || !agree(*which, *a) || !agree(*which, *b) || !agree(*a, *b)) return std::nullopt;
+  const auto& when = which->when ? which->when : a->when ? a->when : b->when;
+  return Choice{when, which->if_true != 0 ? a->if_true : b->if_true,
                 which->if_false != 0 ? a->if_false : b->if_false};
 }
 
+// A triangle of one number, zero elsewhere.
+std::optional<Choice> triangle(const Matcher& m, const Node& trilu) {
+  const auto number = m.splat(trilu.inputs[0]);
+  const auto diagonal = trilu.inputs.size() > 1 ? m.splat(trilu.inputs[1]) : std::optional(0.0);
+  if (!number || !diagonal) return std::nullopt;
+  const bool upper = trilu.attributes.integer("upper", 1) != 0;
+  const auto k = int64_t(*diagonal);
+  const core::SymShape shape = m.shape(trilu.outputs[0]);
+  graph::AffineIndex when{Dim(upper ? k : -k), std::vector<int64_t>(shape.size(), 0)};
+  when.coefficients[shape.size() - 2] = upper ? 1 : -1;
+  when.coefficients[shape.size() - 1] = upper ? -1 : 1;
+  return Choice{ops::broadcastable(std::move(when), shape), *number, 0};
+}
+
+// Whether two shapes differ by axes of size 1 at the front alone.
+bool only_leading_ones(const core::SymShape& a, const core::SymShape& b) {
+  const size_t rank = std::max(a.size(), b.size());
+  const auto at = [&](const core::SymShape& shape, size_t i) {
+    return i + shape.size() < rank ? Dim(1) : shape[i + shape.size() - rank];
+  };
+  for (size_t i = 0; i < rank; ++i) {
+    if (!(at(a, i) == at(b, i))) return false;
+  }
+  return true;
+}
+
+// What exporters compute of a condition by arithmetic and selections with uniform numbers.
+std::optional<Choice> choice_of(const Matcher& m, ValueId value) {
+  if (const auto splat = m.splat(value)) return Choice{std::nullopt, *splat, *splat};
+  if (m.value(value).fact.at_most_zero) return Choice{m.value(value).fact.at_most_zero, 1, 0};
+  const Node* node = m.producer(value);
+  if (node == nullptr) return std::nullopt;
+  if (node->is("View", "vulcap") && !only_leading_ones(m.shape(node->inputs[0]), m.shape(value)))
+    return std::nullopt;
+  if (node->is("Cast") || node->is("View", "vulcap") || node->is("Expand"))
+    return choice_of(m, node->inputs[0]);
+  if (node->is("Add") || node->is("Sub") || node->is("Mul") || node->is("Equal")) return arithmetic(m, *node);
+  if (node->is("Where")) return selection(m, *node);
+  return node->is("Trilu") ? triangle(m, *node) : std::nullopt;
+}
+
 // 0 where a key is seen, a number that hides it elsewhere.
-bool is_causal_mask(const Matcher& m, ValueId mask, const core::SymShape& scores) {
-  const auto choice = choice_of(m, mask);
-  if (!choice || choice->condition == kNoValue) return false;
-  const graph::AffineIndex& form = *m.value(choice->condition).fact.at_most_zero;
-  if (choice->if_true == 0 && choice->if_false <= kMaskedScore) return is_causal(form, scores);
-  if (choice->if_false != 0 || choice->if_true > kMaskedScore) return false;
-  graph::AffineIndex negated{core::Dim(1) - form.base, form.coefficients};  // not (form <= 0)
+bool is_causal_mask(const Choice& choice, const core::SymShape& scores) {
+  if (!choice.when) return false;
+  if (choice.if_true == 0 && choice.if_false <= kMaskedScore) return is_causal(*choice.when, scores);
+  if (choice.if_false != 0 || choice.if_true > kMaskedScore) return false;
+  graph::AffineIndex negated{core::Dim(1) - choice.when->base, choice.when->coefficients};  // not (form <= 0)
   for (int64_t& coefficient : negated.coefficients) coefficient = -coefficient;
   return is_causal(negated, scores);
 }
@@ -150,15 +213,14 @@ std::optional<Scores> match_masked(const Matcher& m, const Node& add, int depth)
   for (size_t i = 0; i < 2; ++i) {
     const ValueId mask = add.inputs[1 - i];
     if (!(m.shape(add.inputs[i]) == shape)) continue;  // the mask broadcasts the scores
-    const bool causal = is_causal_mask(m, mask, shape);
-    if (!causal && !mask_fits(m, mask, shape)) continue;
+    const auto choice = choice_of(m, mask);
+    const bool causal = choice && is_causal_mask(*choice, shape);
+    const bool hides_nothing = choice && choice->if_true == 0 && choice->if_false == 0;
+    if (!causal && !hides_nothing && !mask_fits(m, mask, shape)) continue;
     auto scores = match_scores(m, add.inputs[i], depth);
     if (!scores) continue;
-    if (causal) {
-      scores->causal = true;
-    } else {
-      scores->masks.push_back(mask);
-    }
+    scores->causal = scores->causal || causal;
+    if (!causal && !hides_nothing) scores->masks.push_back(mask);
     return scores;
   }
   return std::nullopt;

@@ -218,8 +218,8 @@ std::optional<Patch> attention(Matcher& m, const Node& node) {
 // An attention node over whole operands reads the memory that they are views of.
 std::optional<Patch> read_views(Matcher& m, const Node& node) {
   if (!node.is(ops::kAttention, "vulcap") || node.attributes.has("dims")) return std::nullopt;
-  const Operands operands{strided_view(m, node.inputs[0]), strided_view(m, node.inputs[1]),
-                          strided_view(m, node.inputs[2])};
+  const Operands operands{strided_view(m, node.inputs[0]), strided_view(m, before_repeat(m, node.inputs[1])),
+                          strided_view(m, before_repeat(m, node.inputs[2]))};
   auto views = describe(operands);
   if (!views) return std::nullopt;
   graph::Attributes attributes = node.attributes;

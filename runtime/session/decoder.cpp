@@ -269,8 +269,35 @@ void CachedDecoder::check_room(int rows, int length) const {
   }
 }
 
+std::span<const float> CachedDecoder::step_by_token(const Tokens& tokens, int rows, int length,
+                                                    std::span<const int32_t> reorder) {
+  const std::span<const std::byte> all = tokens.bytes();
+  const size_t bytes = all.size() / size_t(rows) / size_t(length);
+  const size_t planes = tokens.positions.size() / size_t(length);
+  std::vector<std::byte> column(bytes * size_t(rows));
+  std::vector<int64_t> positions(planes);
+  std::span<const float> logits;
+  for (int i = 0; i < length; ++i) {
+    for (int row = 0; row < rows; ++row)
+      std::copy_n(all.begin() + int64_t(size_t(row * length + i) * bytes), bytes,
+                  column.begin() + int64_t(size_t(row) * bytes));
+    for (size_t plane = 0; plane < planes; ++plane)
+      positions[plane] = tokens.positions[plane * size_t(length) + size_t(i)];
+    Tokens one = tokens;
+    if (tokens.embeds.empty()) {
+      one.ids = {reinterpret_cast<const int64_t*>(column.data()), size_t(rows)};
+    } else {
+      one.embeds = column;
+    }
+    one.positions = positions;
+    logits = step(one, rows, 1, i == 0 ? reorder : std::span<const int32_t>{});
+  }
+  return logits;
+}
+
 std::span<const float> CachedDecoder::step(const Tokens& tokens, int rows, int length,
                                            std::span<const int32_t> reorder) {
+  if (length > 1 && graph_.steps_by_token()) return step_by_token(tokens, rows, length, reorder);
   check_room(rows, length);
   allocate_cache(rows);
   const bool table = rows > 1;

@@ -107,6 +107,8 @@ class CachedDecoder : public Decoder {
   graph::Graph specialise_step(const StepShape& shape, const EncoderOutput& states) const;
   void allocate_cache(int rows);
   void check_room(int rows, int length) const;
+  std::span<const float> step_by_token(const Tokens& tokens, int rows, int length,
+                                       std::span<const int32_t> reorder);
   void reorder_rows(int rows, std::span<const int32_t> reorder);
   void reorder_padding(int rows, std::span<const int32_t> reorder);
   void write_past();

@@ -95,6 +95,10 @@ DecoderGraph::DecoderGraph(graph::Graph graph, DecoderRoles roles, passes::PassO
   for (const auto& entry : roles_.encoder_cache)
     encoder_layouts_.push_back(declared_layout(graph_, entry.first));
   vocab_ = declared_vocab(graph_, roles_.logits);
+  const graph::ValueId tokens = graph_.find_input(roles_.ids.empty() ? roles_.embeds : roles_.ids);
+  const bool declared = tokens != graph::kNoValue && graph_.value(tokens).shape &&
+                        graph_.value(tokens).shape->size() >= 2 && (*graph_.value(tokens).shape)[1] == Dim(1);
+  steps_by_token_ = declared || !roles_.use_cache.empty();
 }
 
 passes::InputSpec DecoderGraph::spec(const graph::Value& input, const CallSizes& sizes,

@@ -64,6 +64,9 @@ class DecoderGraph {
   const DecoderRoles& roles() const { return roles_; }
   int64_t vocab() const { return vocab_; }
   const std::vector<CacheLayout>& layouts() const { return layouts_; }  // one an entry of roles().cache
+  // Whether calls with a past hold one token a row: the graph declares that, or is the branch of a merged
+  // decoder, which exporters trace with one token.
+  bool steps_by_token() const { return steps_by_token_; }
   // All passes done, with the logits of the last position alone; inputs that nobody reads are left out.
   // `use_cache` chooses the branch of a merged decoder.
   graph::Graph specialise(const CallSizes& sizes, bool use_cache) const;
@@ -83,6 +86,7 @@ class DecoderGraph {
   DecoderRoles roles_;
   passes::PassOptions options_;
   int64_t vocab_ = 0;
+  bool steps_by_token_ = false;
   std::vector<CacheLayout> layouts_;
   std::vector<CacheLayout> encoder_layouts_;
 };
