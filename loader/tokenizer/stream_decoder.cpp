@@ -9,6 +9,11 @@ namespace {
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 constexpr std::size_t kLongestCleanUpRule = 4;  // " n't", " 've"
 
+// "<0x0A>": one byte invalidates the others of its run, so they are known together.
+bool is_byte(std::string_view token) {
+  return token.size() == 6 && token.starts_with("<0x") && token.ends_with('>');
+}
+
 // Where the part begins that more bytes may complete to other characters.
 std::size_t certain_utf8_end(std::string_view text) {
   std::size_t end = text.size();
@@ -41,6 +46,7 @@ void StreamDecoder::skip(std::span<const std::int64_t> ids) {
 
 std::string StreamDecoder::push(std::uint32_t id) {
   ids_.push_back(id);
+  if (is_byte(tokenizer_.token_of(id).value_or(""))) return {};
   const std::string text = decoded();
   std::size_t end = certain_utf8_end(text);
   if (clean_up_) end = certain_clean_end(text, end);

@@ -12,9 +12,8 @@
 namespace vulcap::tokenizer {
 
 // The pieces put together are decode() of all ids. What a later token may still change is held back: an
-// unfinished UTF-8 character, and with clean-up the last few characters after a space. Only where a later
-// token changes text that is already out (byte-fallback tokens that turn invalid) does the rest follow the
-// longest common beginning.
+// unfinished UTF-8 character, a run of byte-fallback tokens, and with clean-up the last few characters after
+// a space.
 class StreamDecoder {
  public:
   // Keeps a reference to `tokenizer`, which must live longer.
