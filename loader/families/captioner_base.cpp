@@ -119,7 +119,7 @@ void CaptionerBase::prepare(const generate::GenerationConfig& config) {
                                  width};
   const session::EncoderOutput states = prepare_encoder(blank);
   if (!decoder_) return;
-  decoder_->reserve(reserve_positions(config, 1));
+  decoder_->reserve(reserve_positions(config, 1) + usual_positions());
   decoder_->prepare(states, int(config.num_beams));
 }
 

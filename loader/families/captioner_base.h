@@ -58,6 +58,8 @@ class CaptionerBase : public Captioner {
   // Positions of the prompt that start() embeds in place of ids, which are then empty; see
   // generate::Prompts::embedded. Known once prompt_ids() was called.
   virtual int64_t embedded_positions() const { return 0; }
+  // More positions that prepare() makes room for: those of a prompt beyond one token.
+  virtual int64_t usual_positions() const { return 0; }
   // What the decoder reads, from what the image encoder has computed: that itself, unless a family puts
   // something between them.
   virtual session::EncoderOutput decoder_states(const session::EncoderOutput& image,

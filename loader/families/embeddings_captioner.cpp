@@ -9,7 +9,6 @@
 namespace vulcap::loader {
 namespace {
 
-// Room that prepare() leaves for a prompt's text.
 constexpr int64_t kUsualText = 32;
 
 struct MropePositions {
@@ -56,39 +55,24 @@ void EmbeddingsCaptioner::load_parts(const nlohmann::json& config, int64_t first
   }
 }
 
-ImageFeatures EmbeddingsCaptioner::features() const {
-  const core::Shape& shape = features_.shape;
-  const size_t rows = shape.empty() ? 0 : core::element_count({shape.begin(), shape.end() - 1});
-  return {int64_t(rows), pixels_.frames, pixels_.frame_rows, pixels_.frame_columns};
-}
-
 session::EncoderOutput EmbeddingsCaptioner::prepare_encoder(const image::PixelValues& pixels) {
-  features_ = CaptionerBase::prepare_encoder(pixels);
-  pixels_ = {{},
-             pixels.channels,
-             pixels.height,
-             pixels.width,
-             pixels.frames,
-             pixels.frame_rows,
-             pixels.frame_columns};
+  const core::Shape shape = CaptionerBase::prepare_encoder(pixels).shape;
+  const size_t rows = core::element_count({shape.begin(), shape.end() - 1});
+  features_ = {int64_t(rows), pixels.frames, pixels.frame_rows, pixels.frame_columns};
+  const int cell = std::max(1, preprocess_.patch_size * preprocess_.merge_size);
+  grid_rows_ = pixels.height / cell;
+  grid_columns_ = pixels.width / cell;
   return {};
-}
-
-void EmbeddingsCaptioner::prepare(const generate::GenerationConfig& config) {
-  CaptionerBase::prepare(config);
-  if (!decoder_) return;
-  decoder_->reserve(reserve_positions(config, 1) + features().rows + kUsualText);
-  decoder_->prepare({}, int(config.num_beams));
 }
 
 std::vector<int64_t> EmbeddingsCaptioner::prompt_ids(const CaptionPrompt& prompt,
                                                      const generate::GenerationConfig& config) {
   layout_ = layout(prompt, config);
   const auto places = std::count(layout_.begin(), layout_.end(), kImage);
-  if (places != features().rows) {
+  if (places != features_.rows) {
     throw core::Error(core::ErrorCode::kUsage,
                       "the prompt holds " + std::to_string(places) + " image tokens but the image gives " +
-                          std::to_string(features().rows) + " features; name the image once in the prompt");
+                          std::to_string(features_.rows) + " features; name the image once in the prompt");
   }
   const auto image_id = visible_image_id();
   if (!image_id) return {};
@@ -96,6 +80,8 @@ std::vector<int64_t> EmbeddingsCaptioner::prompt_ids(const CaptionPrompt& prompt
   std::replace(ids.begin(), ids.end(), kImage, *image_id);
   return ids;
 }
+
+int64_t EmbeddingsCaptioner::usual_positions() const { return features_.rows + kUsualText; }
 
 int64_t EmbeddingsCaptioner::embedded_positions() const {
   return visible_image_id() ? 0 : int64_t(layout_.size());
@@ -124,8 +110,7 @@ void EmbeddingsCaptioner::start(const CaptionPrompt&, std::span<const int64_t>) 
   }
   prompt_ = as_float(joined, decoder_->input_dtype(decoder_->roles().embeds));
   if (decoder_->roles().position_planes == 0) return;
-  const int cell = std::max(1, preprocess_.patch_size * preprocess_.merge_size);
-  const MropePositions places = mrope_positions(layout_, pixels_.height / cell, pixels_.width / cell);
+  const MropePositions places = mrope_positions(layout_, grid_rows_, grid_columns_);
   positions_ = places.ids;
   next_position_ = places.next;
 }

@@ -11,9 +11,6 @@
 namespace vulcap::loader {
 
 class EmbeddingsCaptioner : public CaptionerBase {
- public:
-  void prepare(const generate::GenerationConfig& config) override;
-
  protected:
   using CaptionerBase::CaptionerBase;
   // The image encoder, the token embeddings and the decoder. `first_position`: see load_decoder().
@@ -29,7 +26,7 @@ class EmbeddingsCaptioner : public CaptionerBase {
   virtual std::optional<int64_t> visible_image_id() const { return std::nullopt; }
 
   // Of the image that was encoded last.
-  ImageFeatures features() const;
+  const ImageFeatures& features() const { return features_; }
 
   session::EncoderOutput prepare_encoder(const image::PixelValues& pixels) override;
   std::vector<const plan::Plan*> plans() const override;
@@ -38,6 +35,7 @@ class EmbeddingsCaptioner : public CaptionerBase {
   std::vector<int64_t> prompt_ids(const CaptionPrompt& prompt,
                                   const generate::GenerationConfig& config) override;
   int64_t embedded_positions() const override;
+  int64_t usual_positions() const override;
   void start(const CaptionPrompt& prompt, std::span<const int64_t> ids) override;
   std::span<const float> step(std::span<const int64_t> ids, int rows, int length,
                               std::span<const int32_t> reorder) override;
@@ -46,8 +44,10 @@ class EmbeddingsCaptioner : public CaptionerBase {
   Caption make_caption(const generate::Sequence& sequence, const CaptionPrompt& prompt) const override;
 
   std::unique_ptr<TokenEmbeddings> embeddings_;
-  session::EncoderOutput features_;  // f[..., width], image features row by row
-  image::PixelValues pixels_;        // of the last image, without its data
+  ImageFeatures features_;
+  // Of image tokens, where the processor cuts patches.
+  int64_t grid_rows_ = 0;
+  int64_t grid_columns_ = 0;
   std::vector<int64_t> layout_;
   core::Tensor prompt_;  // f[1, length, width] until the first step has read it
   // M-RoPE: ids of the prompt i64[3, length] until the first step, and that of the next token.
