@@ -140,7 +140,9 @@ class Run {
     if (options_.task.model.verbose) print_timing(result);
     std::vector<TaskResult> answers;
     for (const auto& texts : result.texts) {
-      TaskResult answer{texts_json(texts, full_, generator_.tokenizer()), ""};
+      TaskResult answer;
+      answer.json = texts_json(texts, full_, generator_.tokenizer());
+      answer.shows_input = full_ || options_.stream;
       for (const loader::GeneratedText& text : texts)
         answer.text += (options_.stream ? "" : shown(text, full_)) + "\n";
       answers.push_back(std::move(answer));

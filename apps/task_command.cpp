@@ -45,7 +45,7 @@ std::vector<Answered> answered(std::span<const std::string> inputs, const Answer
 
 void print_text(const Answered& item, bool with_input) {
   if (!item.error.empty()) return;
-  if (with_input) std::printf("%s\n", item.input.c_str());
+  if (with_input && !item.result.shows_input) std::printf("%s\n", item.input.c_str());
   std::printf("%s", item.result.text.c_str());
 }
 

@@ -36,8 +36,9 @@ struct TaskOptions {
 };
 
 struct TaskResult {
-  nlohmann::json json;  // as transformers' pipeline returns it for one input
-  std::string text;     // lines for people, each ended
+  nlohmann::json json;       // as transformers' pipeline returns it for one input
+  std::string text;          // lines for people, each ended
+  bool shows_input = false;  // the text needs no input in front of it
 };
 
 // Calls `answer` with `batch` inputs at a time and prints what it returns: text (each under its input when

@@ -33,6 +33,7 @@ class Seq2SeqLm : public TextGeneratorBase {
     encoder_ = std::make_unique<session::Session>(device, load_graph(encoder, options),
                                                   passes_for(encoder, options));
     description_.push_back(describe_file("encoder", encoder, options));
+    if (!encoder.remark.empty()) remarks_.push_back(encoder.remark);
     load_decoder(device, files, {.cross_attention = true});
   }
 

@@ -41,6 +41,7 @@ TextDecoder::TextDecoder(session::Device& device, const DecoderFiles& files, con
   const auto& with_past = files.merged ? files.merged : files.with_past;
   const OnnxFile& chosen = with_past ? *with_past : *files.decoder;
   description_.push_back(describe_file("decoder", chosen, options));
+  if (!chosen.remark.empty()) remarks_.push_back(chosen.remark);
   const passes::PassOptions passes = passes_for(chosen, options);
   graph::Graph graph = load_graph(chosen, options);
   // A decoder that takes a past also answers for the first token: its past is then empty. Not so where that
