@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "loader/read_json.h"
 #include "runtime/core/error.h"
@@ -87,6 +88,11 @@ fs::path find_input(const fs::path& dir, const std::string& kind, const std::str
   }
   throw core::Error(core::ErrorCode::kInvalidModel,
                     "'" + name + "' is neither in expected/" + kind + " nor in ../" + kind);
+}
+
+double number_of(const nlohmann::json& value) {
+  return value.is_string() ? std::strtod(value.get_ref<const std::string&>().c_str(), nullptr)
+                           : value.get<double>();
 }
 
 void compare_number(double got, double want, double atol, const std::string& what, VerifyRow& row) {

@@ -38,6 +38,8 @@ GenerationFlags flags_of(const nlohmann::json& params);
 // .. for a name with a folder.
 std::filesystem::path find_input(const std::filesystem::path& dir, const std::string& kind,
                                  const std::string& name);
+// A JSON number, or the text "inf", "-inf" or "nan", which JSON has no numbers for.
+double number_of(const nlohmann::json& value);
 // Takes one number into the row: max_abs, max_rel, and a note when they differ by more than `atol` or one
 // alone is no number.
 void compare_number(double got, double want, double atol, const std::string& what, VerifyRow& row);

@@ -27,12 +27,12 @@ void compare_steps(const GeneratedText& text, const Json& want, double atol, Ver
     const ChosenToken& token = text.tokens[i];
     const std::string step = " of step " + std::to_string(i);
     expect_json(token.id, want[i].at(0), "token" + step, row);
-    compare_number(token.score, want[i].at(1).get<double>(), atol, "the score" + step, row);
+    compare_number(token.score, number_of(want[i].at(1)), atol, "the score" + step, row);
     const double second = token.likely.size() > 1 ? double(token.likely[1].second) : std::nan("");
     const double distance = double(token.score) - second;
     // The reference writes 1e9 where all but one token are forbidden.
     const double told = std::isfinite(distance) ? distance : 1e9;
-    compare_number(told, want[i].at(2).get<double>(), 2 * atol, "the distance to the second" + step, row);
+    compare_number(told, number_of(want[i].at(2)), 2 * atol, "the distance to the second" + step, row);
   }
 }
 
@@ -53,7 +53,7 @@ void compare_all(const TextResult& result, const Json& expected, double atol, Ve
   for (size_t i = 0; i < flat.size(); ++i) {
     if (i < scores.size()) {
       const double score = flat[i]->score.value_or(std::numeric_limits<float>::quiet_NaN());
-      compare_number(score, scores[i].get<double>(), atol, "the score", row);
+      compare_number(score, number_of(scores[i]), atol, "the score", row);
     }
     if (i < steps.size()) compare_steps(*flat[i], steps[i], atol, row);
   }
