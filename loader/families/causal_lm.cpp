@@ -70,7 +70,8 @@ void CausalLm::check_lengths(const TokenBatch& batch, const generate::Lengths& l
   if (!computes_positions_) {
     throw core::Error(core::ErrorCode::kUsage, told + "; ask for fewer with --max-new-tokens");
   }
-  remarks_.push_back(told + "; what lies behind them may be poor");
+  const std::string remark = told + "; what lies behind them may be poor";
+  if (std::find(remarks_.begin(), remarks_.end(), remark) == remarks_.end()) remarks_.push_back(remark);
 }
 
 }  // namespace

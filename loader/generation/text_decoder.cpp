@@ -77,26 +77,37 @@ void TextDecoder::prepare(const session::EncoderOutput& states, int rows) {
   with_or_without_cache([&] { decoder_->prepare(states, rows); });
 }
 
-void TextDecoder::start(const session::EncoderOutput& states, std::vector<int32_t> padding) {
-  with_or_without_cache([&] { decoder_->start(states); });
+void TextDecoder::start(session::EncoderOutput states, std::vector<int32_t> padding) {
+  states_ = std::move(states);
+  first_step_ = true;
+  with_or_without_cache([&] { decoder_->start(states_); });
   const bool padded = std::any_of(padding.begin(), padding.end(), [](int32_t front) { return front > 0; });
   padding_ = padded ? std::move(padding) : std::vector<int32_t>{};
   in_groups_ = padded && !decoder_->takes_padding();
   if (!in_groups_) return;
-  remarks_.push_back(
-      "the decoder's graph cannot hide padding: prompts of different lengths run in groups of equal length");
+  if (!grouped_)
+    remarks_.push_back(
+        "the decoder's graph cannot hide padding: prompts of different lengths run in groups of equal "
+        "length");
   if (!grouped_) grouped_ = std::make_unique<session::GroupedDecoder>(make_);
   grouped_->reserve(positions_);
-  grouped_->start(states);
+  grouped_->start(states_);
 }
 
 std::span<const float> TextDecoder::step(const session::Tokens& tokens, int rows, int length,
                                          std::span<const int32_t> reorder) {
-  if (padding_.empty()) return active().step(tokens, rows, length, reorder);
-  const std::vector<int32_t> padding = std::exchange(padding_, {});
+  if (!std::exchange(first_step_, false)) return active().step(tokens, rows, length, reorder);
+  const std::vector<int32_t> padding = padding_;
   session::Tokens padded = tokens;
   padded.padding = padding;
-  return active().step(padded, rows, length, reorder);
+  std::span<const float> logits;
+  bool again = false;
+  with_or_without_cache([&] {
+    if (std::exchange(again, true)) start(states_, padding);
+    first_step_ = false;
+    logits = active().step(padded, rows, length, reorder);
+  });
+  return logits;
 }
 
 void TextDecoder::with_or_without_cache(const std::function<void()>& action) {

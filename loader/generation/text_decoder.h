@@ -29,7 +29,7 @@ class TextDecoder {
   void prepare(const session::EncoderOutput& states, int rows);
   // `padding`: of each row of the first call, see session::Tokens. Rows of a graph that takes none run in
   // groups of equal length.
-  void start(const session::EncoderOutput& states, std::vector<int32_t> padding = {});
+  void start(session::EncoderOutput states, std::vector<int32_t> padding = {});
   std::span<const float> step(const session::Tokens& tokens, int rows, int length,
                               std::span<const int32_t> reorder);
   int64_t vocab() const { return decoder_->vocab(); }
@@ -55,7 +55,9 @@ class TextDecoder {
   std::unique_ptr<session::Decoder> grouped_;  // null until prompts need it
   bool in_groups_ = false;                     // since the last start
   int64_t positions_ = 0;
-  std::vector<int32_t> padding_;  // for the first step
+  session::EncoderOutput states_;  // of the last start, with its padding
+  std::vector<int32_t> padding_;
+  bool first_step_ = false;  // the next step is the first since start
   std::vector<std::string> remarks_;
   std::vector<std::string> description_;
 };
