@@ -32,10 +32,9 @@ class Git : public CaptionerBase {
   std::vector<int64_t> prompt_ids(const CaptionPrompt& prompt,
                                   const generate::GenerationConfig& config) override {
     if (!asks(prompt)) refuse_task(prompt);
-    const auto cls = tokenizer_.special_id("cls_token");
-    if (prompt.text.empty() || !cls) return started_ids(prompt.text, config);
+    const auto cls = prompt.text.empty() ? std::nullopt : tokenizer_.special_id("cls_token");
+    std::vector<int64_t> ids = cls ? std::vector<int64_t>{int64_t(*cls)} : started_ids("", config);
     const tokenizer::Encoding text = tokenizer_.encode(prompt.text, false);
-    std::vector<int64_t> ids{int64_t(*cls)};
     ids.insert(ids.end(), text.ids.begin(), text.ids.end());
     prompt_length_ = ids.size();
     return ids;
