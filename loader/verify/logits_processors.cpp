@@ -111,14 +111,6 @@ std::vector<double> numbers_in(const std::string& text) {
   return numbers;
 }
 
-float score_of(const Json& value) {
-  if (value.is_number()) return value.get<float>();
-  const auto text = value.get<std::string>();
-  if (text == "nan") return std::numeric_limits<float>::quiet_NaN();
-  const float infinity = std::numeric_limits<float>::infinity();
-  return text == "-inf" ? -infinity : infinity;
-}
-
 gen::ProcessorList processors_for(const Json& item, Case told) {
   if (item.contains("params")) {
     GenerationSources sources;
@@ -153,11 +145,11 @@ void verify_processor(const PipelineRun& run, const Json& item, size_t index) {
     const Json& want = distribution ? item.at("expected").at("probabilities") : item.at("expected");
     for (size_t i = 0; i < ids.size(); ++i) {
       std::vector<float> scores;
-      for (const Json& value : item.at("scores").at(i)) scores.push_back(score_of(value));
+      for (const Json& value : item.at("scores").at(i)) scores.push_back(float(number_of(value)));
       gen::apply_all(list, int64_t(i), ids[i], scores);
       if (distribution) gen::softmax(scores, scores);
       for (size_t j = 0; j < scores.size(); ++j) {
-        const double wanted = double(score_of(want.at(i).at(j)));
+        const double wanted = number_of(want.at(i).at(j));
         const double allowed = item.value("atol", 1e-5) + item.value("rtol", 1e-5) * std::abs(wanted);
         compare_number(double(scores[j]), wanted, std::isfinite(allowed) ? allowed : 0,
                        "score " + std::to_string(j) + " of row " + std::to_string(i), row);

@@ -29,14 +29,8 @@ void KeepTopP::apply(int64_t, std::span<const int64_t>, std::span<float> scores)
   probabilities_.resize(scores.size());
   softmax(scores, probabilities_);
   order_.clear();
-  for (std::size_t i = 0; i < scores.size(); ++i) {
-    if (scores[i] != kMinusInfinity) order_.push_back({scores[i], static_cast<int64_t>(i)});
-  }
-  // Least likely first; among equals the lowest index goes first, as a stable ascending sort has it.
-  std::sort(order_.begin(), order_.end(), [](const Candidate& a, const Candidate& b) {
-    if (a.score == b.score) return a.index < b.index;
-    return ranks_before(b, a);
-  });
+  for (std::size_t i = 0; i < scores.size(); ++i) order_.push_back({scores[i], static_cast<int64_t>(i)});
+  sort_ascending(order_);
   const float limit = static_cast<float>(1.0 - p_);
   const auto removable = static_cast<int64_t>(order_.size()) - keep_;
   double cumulative = 0.0;
@@ -72,9 +66,9 @@ void KeepTypical::apply(int64_t, std::span<const int64_t>, std::span<float> scor
   order_.clear();
   for (std::size_t i = 0; i < scores.size(); ++i) {
     const float distance = std::abs(-log_probabilities_[i] - static_cast<float>(entropy));
-    order_.push_back({-distance, static_cast<int64_t>(i)});
+    order_.push_back({distance, static_cast<int64_t>(i)});
   }
-  std::stable_sort(order_.begin(), order_.end(), ranks_before);
+  sort_ascending(order_);
   double cumulative = 0.0;
   std::size_t last = 0;
   for (; last + 1 < order_.size(); ++last) {
@@ -83,7 +77,7 @@ void KeepTypical::apply(int64_t, std::span<const int64_t>, std::span<float> scor
   }
   const float limit = order_[last].score;
   for (auto i = static_cast<std::size_t>(keep_); i < order_.size(); ++i) {
-    if (order_[i].score < limit) scores[static_cast<std::size_t>(order_[i].index)] = kMinusInfinity;
+    if (order_[i].score > limit) scores[static_cast<std::size_t>(order_[i].index)] = kMinusInfinity;
   }
 }
 

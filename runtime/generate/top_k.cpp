@@ -64,4 +64,10 @@ void top_k(std::span<const float> scores, std::size_t k, std::vector<Candidate>&
   std::sort_heap(best.begin(), best.end(), ranks_before);
 }
 
+void sort_ascending(std::vector<Candidate>& candidates) {
+  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    return (std::isnan(b.score) && !std::isnan(a.score)) || a.score < b.score;
+  });
+}
+
 }  // namespace vulcap::generate

@@ -22,4 +22,7 @@ bool ranks_before(const Candidate& a, const Candidate& b);
 // ids come out.
 void top_k(std::span<const float> scores, std::size_t k, std::vector<Candidate>& best);
 
+// Smallest first, NaN last, as torch.sort on the CPU orders them: by introsort, which decides about equals.
+void sort_ascending(std::vector<Candidate>& candidates);
+
 }  // namespace vulcap::generate

@@ -309,5 +309,16 @@ TEST(TopK, EqualsAFullSortOfDistinctScores) {
   }
 }
 
+// As torch.sort orders 24 keys of five kinds.
+TEST(SortAscending, EqualsLieAsTorchLeavesThem) {
+  std::vector<Candidate> candidates;
+  for (int64_t i = 0; i < 24; ++i) candidates.push_back({static_cast<float>(i * 7 % 5), i});
+  sort_ascending(candidates);
+  std::vector<int64_t> order;
+  for (const Candidate& candidate : candidates) order.push_back(candidate.index);
+  EXPECT_EQ(order, (std::vector<int64_t>{0,  5,  20, 10, 15, 23, 3, 18, 8,  13, 1,  21,
+                                         16, 11, 6,  14, 9,  19, 4, 12, 17, 7,  22, 2}));
+}
+
 }  // namespace
 }  // namespace vulcap::generate
