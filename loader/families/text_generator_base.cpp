@@ -109,20 +109,7 @@ GeneratedText TextGeneratorBase::make_text(generate::Sequence sequence, size_t p
   return result;
 }
 
-TextResult TextGeneratorBase::generate(const TextRequest& request, const generate::GenerationConfig& config) {
-  TextResult result;
-  const auto begin = Clock::now();
-  const TokenBatch batch = tokenize(request, config);
-  const generate::Prompts prompts = make_prompts(batch, config);
-  std::vector<std::string> told_by_run;
-  const generate::Lengths lengths =
-      generate::resolve_lengths(config, int64_t(prompts.ids.at(0).size()), told_by_run);
-  check_lengths(batch, lengths);
-  decoder_->reserve(lengths.max);
-  const auto encode_begin = Clock::now();
-  start(batch, config);
-  result.timing.encode = seconds_since(encode_begin);
-
+GenerationRun TextGeneratorBase::make_run(const TextRequest& request, std::vector<std::string>& warnings) {
   GenerationRun run;
   run.tokenizer = &tokenizer_;
   run.step = [this](auto ids, int rows, int length, auto reorder) {
@@ -130,8 +117,26 @@ TextResult TextGeneratorBase::generate(const TextRequest& request, const generat
   };
   run.vocab = decoder_->vocab();
   run.on_text = request.on_text;
-  run.on_warning = [&](const std::string& line) { result.warnings.push_back(line); };
+  run.on_warning = [&warnings](const std::string& line) { warnings.push_back(line); };
   run.expands_prompt = continues_prompts();
+  return run;
+}
+
+TextResult TextGeneratorBase::generate(const TextRequest& request, const generate::GenerationConfig& config) {
+  TextResult result;
+  const auto begin = Clock::now();
+  const TokenBatch batch = tokenize(request, config);
+  const generate::Prompts prompts = make_prompts(batch, config);
+  std::vector<std::string> unused;  // the run says it again
+  const generate::Lengths lengths =
+      generate::resolve_lengths(config, int64_t(prompts.ids.at(0).size()), unused);
+  check_lengths(batch, lengths);
+  decoder_->reserve(lengths.max);
+  const auto encode_begin = Clock::now();
+  start(batch, config);
+  result.timing.encode = seconds_since(encode_begin);
+
+  GenerationRun run = make_run(request, result.warnings);
   std::vector<std::vector<ChosenToken>> chosen(
       batch.ids.size() * size_t(std::max(config.num_beams, config.num_return_sequences)));
   if (request.likely > 0) {

@@ -65,6 +65,8 @@ class TextGeneratorBase : public TextGenerator {
  private:
   TokenBatch tokenize(const TextRequest& request, const generate::GenerationConfig& config) const;
   int64_t padding_id(const generate::GenerationConfig& config) const;
+  // Lines of advice go to `warnings`.
+  GenerationRun make_run(const TextRequest& request, std::vector<std::string>& warnings);
   GeneratedText make_text(generate::Sequence sequence, size_t prompt) const;
 };
 
