@@ -54,11 +54,6 @@ struct Tower {
   }
 };
 
-struct LoadedTower {
-  LazyGraph graph;
-  std::string output;
-};
-
 std::vector<std::vector<float>> rows_of(const Tensor& matrix) {
   const size_t width = size_t(matrix.shape().at(1));
   std::vector<std::vector<float>> rows;
@@ -91,20 +86,19 @@ class DualEncoder : public Embedder, public ZeroShotImageClassifier {
     both_.emplace(file, "model", device_, options_);
   }
 
-  std::vector<std::string> description() const override;
+  std::vector<std::string> description() const override { return descriptions_of({&text_, &image_, &both_}); }
   std::vector<std::string> warnings() const override { return warnings_; }
-  Fallbacks fallbacks() const override;
+  Fallbacks fallbacks() const override { return fallbacks_of({&text_, &image_, &both_}); }
 
  private:
   bool is_siglip() const { return model_type(config_) == "siglip"; }
-  LoadedTower& tower(std::optional<LoadedTower>& slot, const Tower& wanted);
+  LazyGraph& tower(std::optional<LazyGraph>& slot, const Tower& wanted);
   const tokenizer::Tokenizer& tokenizer();
   size_t longest_text();
   std::vector<tokenizer::Encoding> encode(std::span<const std::string> texts);
   session::NamedTensors text_feeds(const std::vector<tokenizer::Encoding>& rows);
   Tensor pixels(std::span<const image::Image> images);
-  std::vector<Embedding> run_tower(LoadedTower& tower, const session::NamedTensors& feeds);
-  std::vector<const LazyGraph*> graphs() const;
+  std::vector<Embedding> run_tower(LazyGraph& tower, const session::NamedTensors& feeds);
   void warn(const std::string& warning);
 
   std::filesystem::path dir_;
@@ -114,8 +108,7 @@ class DualEncoder : public Embedder, public ZeroShotImageClassifier {
   ModelFiles files_;
   std::optional<tokenizer::Tokenizer> tokenizer_;
   std::optional<image::PreprocessConfig> preprocess_;
-  std::optional<LoadedTower> text_, image_;
-  std::optional<LazyGraph> both_;
+  std::optional<LazyGraph> text_, image_, both_;
   std::vector<std::string> warnings_;
 };
 
@@ -123,14 +116,13 @@ void DualEncoder::warn(const std::string& warning) {
   if (std::find(warnings_.begin(), warnings_.end(), warning) == warnings_.end()) warnings_.push_back(warning);
 }
 
-LoadedTower& DualEncoder::tower(std::optional<LoadedTower>& slot, const Tower& wanted) {
+LazyGraph& DualEncoder::tower(std::optional<LazyGraph>& slot, const Tower& wanted) {
   if (slot) return *slot;
   auto file = files_.find(wanted.role(true));
   if (!file) file = files_.require(wanted.role(false));
   if (!file->remark.empty()) warn(file->remark);
   const std::string output = *wanted.output_of(*files_.signature(*file));
-  slot.emplace(LoadedTower{{*file, wanted.name, device_, options_, {output}}, output});
-  return *slot;
+  return slot.emplace(*file, wanted.name, device_, options_, std::vector{output});
 }
 
 const tokenizer::Tokenizer& DualEncoder::tokenizer() {
@@ -200,9 +192,9 @@ Tensor DualEncoder::pixels(std::span<const image::Image> images) {
   return Tensor::from(DType::kF32, shape, values);
 }
 
-std::vector<Embedding> DualEncoder::run_tower(LoadedTower& tower, const session::NamedTensors& feeds) {
+std::vector<Embedding> DualEncoder::run_tower(LazyGraph& tower, const session::NamedTensors& feeds) {
   std::vector<Embedding> embeddings;
-  for (std::vector<float>& row : rows_of(tower.graph.run(feeds).at(tower.output))) {
+  for (std::vector<float>& row : rows_of(tower.run(feeds).at(tower.outputs().front()))) {
     const auto width = int64_t(row.size());
     embeddings.push_back({std::move(row), 1, width, {}});
     normalize_rows(embeddings.back());
@@ -218,14 +210,14 @@ std::vector<Embedding> DualEncoder::embed_texts(std::span<const std::string> tex
   }
   std::vector<std::string> outputs{"text_embeds"};
   if (is_siglip()) outputs.push_back("pooler_output");
-  LoadedTower& loaded = tower(text_, {"text model", "input_ids", "pixel_values", "text_model", outputs});
+  LazyGraph& graph = tower(text_, {"text model", "input_ids", "pixel_values", "text_model", outputs});
   std::vector<Embedding> embeddings;
   for (size_t begin = 0; begin < texts.size(); begin += kTextsAtOnce) {
     std::vector<std::string> batch;
     for (const auto& text : texts.subspan(begin, std::min(kTextsAtOnce, texts.size() - begin)))
       batch.push_back(options.prompt.value_or("") + text);
     const auto rows = encode(batch);
-    auto made = run_tower(loaded, text_feeds(rows));
+    auto made = run_tower(graph, text_feeds(rows));
     for (size_t i = 0; i < made.size(); ++i) made[i].ids.assign(rows[i].ids.begin(), rows[i].ids.end());
     std::move(made.begin(), made.end(), std::back_inserter(embeddings));
   }
@@ -235,8 +227,8 @@ std::vector<Embedding> DualEncoder::embed_texts(std::span<const std::string> tex
 Embedding DualEncoder::embed_image(const image::Image& image) {
   std::vector<std::string> outputs{"image_embeds"};
   if (is_siglip()) outputs.push_back("pooler_output");
-  LoadedTower& loaded = tower(image_, {"vision model", "pixel_values", "input_ids", "vision_model", outputs});
-  return run_tower(loaded, {{"pixel_values", pixels(std::span(&image, 1))}}).at(0);
+  LazyGraph& graph = tower(image_, {"vision model", "pixel_values", "input_ids", "vision_model", outputs});
+  return run_tower(graph, {{"pixel_values", pixels(std::span(&image, 1))}}).at(0);
 }
 
 ImageTextScores DualEncoder::score(std::span<const image::Image> images, std::span<const std::string> texts) {
@@ -249,30 +241,6 @@ ImageTextScores DualEncoder::score(std::span<const image::Image> images, std::sp
     scores.probabilities.push_back(
         apply_function(is_siglip() ? ScoreFunction::kSigmoid : ScoreFunction::kSoftmax, row));
   return scores;
-}
-
-std::vector<const LazyGraph*> DualEncoder::graphs() const {
-  std::vector<const LazyGraph*> used;
-  for (const auto* tower : {&text_, &image_}) {
-    if (*tower) used.push_back(&(*tower)->graph);
-  }
-  if (both_) used.push_back(&*both_);
-  return used;
-}
-
-std::vector<std::string> DualEncoder::description() const {
-  std::vector<std::string> lines;
-  for (const LazyGraph* graph : graphs()) lines.push_back(graph->description());
-  return lines;
-}
-
-Fallbacks DualEncoder::fallbacks() const {
-  Fallbacks all;
-  for (const LazyGraph* graph : graphs()) {
-    const Fallbacks some = graph->fallbacks();
-    all.insert(all.end(), some.begin(), some.end());
-  }
-  return all;
 }
 
 }  // namespace

@@ -65,9 +65,11 @@ class LateInteraction : public Embedder {
   std::vector<Embedding> embed_texts(std::span<const std::string> texts, const TextOptions& options) override;
   Embedding embed_image(const image::Image& image) override;
   Similarity similarity() const override { return Similarity::kLateInteraction; }
-  std::vector<std::string> description() const override;
+  std::vector<std::string> description() const override {
+    return descriptions_of({&text_graph_, &image_graph_});
+  }
   std::vector<std::string> warnings() const override { return warnings_; }
-  Fallbacks fallbacks() const override;
+  Fallbacks fallbacks() const override { return fallbacks_of({&text_graph_, &image_graph_}); }
 
  private:
   LazyGraph& graph(std::optional<LazyGraph>& slot, const Role& role);
@@ -274,23 +276,6 @@ Embedding LateInteraction::embed_image(const image::Image& image) {
   LazyGraph& image_graph = graph(image_graph_, image_role());
   const int64_t tokens = add_pixels(image::preprocess(image, preprocessing()), feeds);
   return run(image_graph, std::move(feeds), image_prompt(tokens));
-}
-
-std::vector<std::string> LateInteraction::description() const {
-  std::vector<std::string> lines;
-  for (const auto* slot : {&text_graph_, &image_graph_}) {
-    if (*slot) lines.push_back((*slot)->description());
-  }
-  return lines;
-}
-
-Fallbacks LateInteraction::fallbacks() const {
-  Fallbacks all;
-  for (const auto* slot : {&text_graph_, &image_graph_}) {
-    const Fallbacks some = *slot ? (*slot)->fallbacks() : Fallbacks{};
-    all.insert(all.end(), some.begin(), some.end());
-  }
-  return all;
 }
 
 }  // namespace

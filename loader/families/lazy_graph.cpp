@@ -75,4 +75,21 @@ session::NamedTensors LazyGraph::run(const session::NamedTensors& inputs) {
 
 Fallbacks LazyGraph::fallbacks() const { return session_ ? count_fallbacks(session_->plans()) : Fallbacks{}; }
 
+std::vector<std::string> descriptions_of(const LazyGraphs& graphs) {
+  std::vector<std::string> lines;
+  for (const auto* graph : graphs) {
+    if (*graph) lines.push_back((*graph)->description());
+  }
+  return lines;
+}
+
+Fallbacks fallbacks_of(const LazyGraphs& graphs) {
+  Fallbacks all;
+  for (const auto* graph : graphs) {
+    const Fallbacks some = *graph ? (*graph)->fallbacks() : Fallbacks{};
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  return all;
+}
+
 }  // namespace vulcap::loader

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,8 @@ class LazyGraph {
   // Throws core::Error(kInvalidModel) for an input that is not among them.
   session::NamedTensors run(const session::NamedTensors& inputs);
 
+  // Those that were asked for; empty: every one.
+  const std::vector<std::string>& outputs() const { return outputs_; }
   std::string description() const { return describe_file(role_, file_, options_); }
   const std::filesystem::path& path() const { return file_.path; }
   // In the plans of the last run.
@@ -38,5 +41,10 @@ class LazyGraph {
   std::vector<std::string> outputs_;
   std::unique_ptr<session::Session> session_;
 };
+
+// Of those graphs that a family has opened.
+using LazyGraphs = std::vector<const std::optional<LazyGraph>*>;
+std::vector<std::string> descriptions_of(const LazyGraphs& graphs);
+Fallbacks fallbacks_of(const LazyGraphs& graphs);
 
 }  // namespace vulcap::loader
