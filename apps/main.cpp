@@ -22,9 +22,9 @@ int run(int argc, char** argv) {
        {vulcap::apps::add_caption, vulcap::apps::add_generate, vulcap::apps::add_classify,
         vulcap::apps::add_ner, vulcap::apps::add_qa, vulcap::apps::add_fill_mask,
         vulcap::apps::add_transcribe, vulcap::apps::add_embed, vulcap::apps::add_search,
-        vulcap::apps::add_verify, vulcap::apps::add_inspect,
-        vulcap::apps::add_devices, vulcap::apps::add_bench, vulcap::apps::add_run,
-        vulcap::apps::add_merge_lora, vulcap::apps::add_conformance, vulcap::apps::add_conformance_worker}) {
+        vulcap::apps::add_verify, vulcap::apps::add_inspect, vulcap::apps::add_devices,
+        vulcap::apps::add_bench, vulcap::apps::add_run, vulcap::apps::add_merge_lora,
+        vulcap::apps::add_tokenize, vulcap::apps::add_conformance, vulcap::apps::add_conformance_worker}) {
     const size_t before = app.get_subcommands({}).size();
     vulcap::apps::Command command = add(app);
     app.get_subcommands({}).at(before)->callback([&chosen, command] { chosen = command; });

@@ -1,5 +1,6 @@
 #include "loader/tokenizer/decoder.h"
 
+#include <algorithm>
 #include <functional>
 #include <unordered_map>
 
@@ -71,6 +72,25 @@ std::unique_ptr<Decoder> make_wordpiece(const Fields& fields) {
         }
         return tokens;
       });
+}
+
+// Connectionist temporal classification: repeated tokens and pads between them go.
+std::unique_ptr<Decoder> make_ctc(const Fields& fields) {
+  fields.allow_only({"type", "pad_token", "word_delimiter_token", "cleanup"});
+  return from_function([pad = fields.string("pad_token"), delimiter = fields.string("word_delimiter_token"),
+                        cleanup = fields.boolean("cleanup")](Tokens tokens) {
+    tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
+    Tokens out;
+    for (std::string& token : tokens) {
+      replace_all(token, pad, "");
+      if (cleanup) {
+        clean_up_wordpiece(token);
+        replace_all(token, delimiter, " ");
+      }
+      if (!token.empty()) out.push_back(std::move(token));
+    }
+    return out;
+  });
 }
 
 std::unique_ptr<Decoder> make_metaspace(const Fields& fields) {
@@ -197,6 +217,7 @@ const std::unordered_map<std::string, Maker>& makers() {
       {"ByteLevel", make_byte_level},
       {"WordPiece", make_wordpiece},
       {"Metaspace", make_metaspace},
+      {"CTC", make_ctc},
       {"BPEDecoder", make_bpe},
       {"Strip", make_strip},
       {"Replace", make_replace},

@@ -1,16 +1,13 @@
 // Tokenizer::load: the files of a folder become stages.
 #include <algorithm>
-#include <fstream>
 
-#include "loader/tokenizer/bpe.h"
+#include "loader/tokenizer/conversion.h"
 #include "loader/tokenizer/state.h"
 #include "loader/tokenizer/unicode.h"
 #include "runtime/core/error.h"
 
 namespace vulcap::tokenizer {
 namespace {
-
-constexpr char kGpt2EndOfText[] = "<|endoftext|>";
 
 // Id for a token that no file numbers: after everything known.
 std::uint32_t next_id(const AddedTokens& added, const Vocabulary& vocabulary) {
@@ -57,7 +54,10 @@ void add_from_config(const TokenizerConfig& config, const Vocabulary& vocabulary
   const auto add_missing = [&](const AddedToken& token) {
     if (added.by_content(token.content) == nullptr) add_with_known_id(added, vocabulary, token);
   };
-  for (const auto& [role, token] : config.special) add_missing(token);
+  for (const char* role : kSpecialRoles) {
+    const auto token = config.special.find(role);
+    if (token != config.special.end()) add_missing(token->second);
+  }
   for (const AddedToken& token : config.additional_special) add_missing(token);
 }
 
@@ -105,48 +105,6 @@ Padding read_padding(const Fields& fields) {
   return p;
 }
 
-std::vector<std::string> read_lines(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) fail_invalid(path.filename().string(), "cannot be opened in " + path.parent_path().string());
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(file, line);) {
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    lines.push_back(std::move(line));
-  }
-  return lines;
-}
-
-// A GPT-2 tokenizer.json out of vocab.json and merges.txt.
-Json gpt2_tokenizer(const std::filesystem::path& folder) {
-  Json merges = Json::array();
-  const std::vector<std::string> lines = read_lines(folder / "merges.txt");
-  for (std::size_t i = 0; i < lines.size(); ++i) {
-    if (lines[i].empty() || lines[i].starts_with("#version")) continue;
-    if (!is_valid_utf8(lines[i]))
-      fail_invalid("merges.txt", "line " + std::to_string(i + 1) + " is not UTF-8");
-    split_merge(lines[i], "merges.txt line " + std::to_string(i + 1));
-    merges.push_back(lines[i]);
-  }
-  const Json byte_level = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}};
-  Json out = {{"pre_tokenizer", byte_level}, {"decoder", byte_level}, {"post_processor", byte_level}};
-  out["post_processor"]["trim_offsets"] = false;
-  out["model"] = {{"type", "BPE"}, {"vocab", read_json_file(folder / "vocab.json")}, {"merges", merges}};
-  out["added_tokens"] = Json::array();
-  return out;
-}
-
-Json read_tokenizer_json(const std::filesystem::path& folder) {
-  if (std::filesystem::exists(folder / "tokenizer.json")) return read_json_file(folder / "tokenizer.json");
-  if (std::filesystem::exists(folder / "vocab.json") && std::filesystem::exists(folder / "merges.txt")) {
-    return gpt2_tokenizer(folder);
-  }
-  throw core::Error(
-      core::ErrorCode::kInvalidModel,
-      "tokenizer: " + folder.string() +
-          " has neither tokenizer.json nor vocab.json with merges.txt; convert the tokenizer with "
-          "transformers (AutoTokenizer ... save_pretrained)");
-}
-
 Fields stage(const Fields& root, const char* name) {
   return Fields(root.require(name), root.where() + ": " + name);
 }
@@ -156,7 +114,8 @@ Fields stage(const Fields& root, const char* name) {
 Tokenizer Tokenizer::load(const std::filesystem::path& folder) {
   auto state = std::make_unique<State>();
   state->config = read_tokenizer_config(folder);
-  Json json = read_tokenizer_json(folder);
+  const bool has_stages = std::filesystem::exists(folder / "tokenizer.json");
+  Json json = has_stages ? read_json_file(folder / "tokenizer.json") : convert_files(folder, state->config);
   apply_class_rules(state->config, json);
   const Fields root(json, "tokenizer.json");
   root.allow_only({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
@@ -173,12 +132,6 @@ Tokenizer Tokenizer::load(const std::filesystem::path& folder) {
   const Vocabulary& vocabulary = state->model->vocabulary();
   add_from_file(root, vocabulary, state->added_tokens);
   add_from_config(state->config, vocabulary, state->added_tokens);
-  if (state->added_tokens.all().empty() && vocabulary.id_of(kGpt2EndOfText)) {
-    AddedToken end;
-    end.content = kGpt2EndOfText;
-    end.special = true;
-    add_with_known_id(state->added_tokens, vocabulary, std::move(end));
-  }
   state->added_tokens.build_index(state->normalizer.get(), state->config.split_special_tokens);
   return Tokenizer(std::move(state));
 }

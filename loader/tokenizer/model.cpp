@@ -2,6 +2,7 @@
 
 #include "loader/tokenizer/bpe.h"
 #include "loader/tokenizer/unigram.h"
+#include "loader/tokenizer/wordlevel.h"
 #include "loader/tokenizer/wordpiece.h"
 
 namespace vulcap::tokenizer {
@@ -50,6 +51,7 @@ std::unique_ptr<Model> make_model(const Fields& fields) {
   if (type == "BPE") return make_bpe(fields);
   if (type == "WordPiece") return make_wordpiece(fields);
   if (type == "Unigram") return make_unigram(fields);
+  if (type == "WordLevel") return make_wordlevel(fields);
   fields.fail_type("model", type);
 }
 

@@ -108,15 +108,32 @@ std::unique_ptr<Normalizer> make_prepend(const Fields& fields) {
 }
 
 std::unique_ptr<Normalizer> make_precompiled(const Fields& fields) {
-  fields.allow_only({"type", "precompiled_charsmap"});
+  fields.allow_only({"type", "precompiled_charsmap", "longest_match"});
   auto map = std::make_shared<const PrecompiledCharsmap>(fields.string_or("precompiled_charsmap", ""),
                                                          fields.where());
-  return from_function([map](NormalizedString& text) { map->apply(text); });
+  // Set by conversions of tokenizers that transformers runs with sentencepiece itself.
+  const bool longest = fields.boolean_or("longest_match", false);
+  return from_function(
+      [map, longest](NormalizedString& text) { longest ? map->apply_longest(text) : map->apply(text); });
 }
 
 std::unique_ptr<Normalizer> make_plain(const Fields& fields, void (*f)(NormalizedString&)) {
   fields.allow_only({"type"});
   return from_function(f);
+}
+
+// Control characters go, every kind of blank becomes a space.
+void apply_nmt(NormalizedString& text) {
+  text.keep_if([](char32_t c) {
+    return !((c >= 0x01 && c <= 0x08) || c == 0x0B || (c >= 0x0E && c <= 0x1F) || c == 0x7F || c == 0x8F ||
+             c == 0x9F);
+  });
+  text.map([](char32_t c) {
+    const bool blank = c == '\t' || c == '\n' || c == 0x0C || c == '\r' || c == 0x1680 ||
+                       (c >= 0x200B && c <= 0x200F) || c == 0x2028 || c == 0x2029 || c == 0x2581 ||
+                       c == 0xFEFF || c == 0xFFFD;
+    return blank ? U' ' : c;
+  });
 }
 
 using Maker = std::unique_ptr<Normalizer> (*)(const Fields&);
@@ -134,6 +151,7 @@ const std::unordered_map<std::string, Maker>& makers() {
          return make_plain(f, [](NormalizedString& t) { t.keep_if([](char32_t c) { return !is_mark(c); }); });
        }},
       {"ByteLevel", [](const Fields& f) { return make_plain(f, to_byte_level); }},
+      {"Nmt", [](const Fields& f) { return make_plain(f, apply_nmt); }},
       {"Strip", make_strip},
       {"Replace", make_replace},
       {"Prepend", make_prepend},

@@ -1,5 +1,6 @@
 #include "loader/tokenizer/pre_tokenizer.h"
 
+#include <algorithm>
 #include <functional>
 #include <unordered_map>
 
@@ -165,6 +166,16 @@ std::unique_ptr<PreTokenizer> make_char_delimiter(const Fields& fields) {
   });
 }
 
+std::unique_ptr<PreTokenizer> make_fixed_length(const Fields& fields) {
+  fields.allow_only({"type", "length"});
+  const std::uint32_t length = fields.uint32_or("length", 5);
+  if (length == 0) fields.fail("length must be at least 1");
+  return from_function([length](NormalizedString text, Parts& out) {
+    for (std::size_t begin = 0; begin < text.size(); begin += length)
+      out.push_back(text.slice(begin, std::min<std::size_t>(begin + length, text.size())));
+  });
+}
+
 std::unique_ptr<PreTokenizer> make_plain(const Fields& fields, std::unique_ptr<PreTokenizer> stage) {
   fields.allow_only({"type"});
   return stage;
@@ -181,6 +192,7 @@ const std::unordered_map<std::string, Maker>& makers() {
       {"Digits", make_digits},
       {"Punctuation", make_punctuation},
       {"CharDelimiterSplit", make_char_delimiter},
+      {"FixedLength", make_fixed_length},
       {"Whitespace", [](const Fields& f) { return make_plain(f, from_function(split_words_and_signs)); }},
       {"WhitespaceSplit",
        [](const Fields& f) { return make_plain(f, split_on_chars(is_whitespace, SplitBehavior::kRemoved)); }},

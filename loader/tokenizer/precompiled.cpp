@@ -74,6 +74,19 @@ std::size_t grapheme_end(const std::u32string& chars, std::size_t begin) {
 
 }  // namespace
 
+std::string encode_base64(std::string_view bytes) {
+  constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  for (std::size_t at = 0; at < bytes.size(); at += 3) {
+    std::uint32_t group = 0;
+    for (std::size_t i = at; i < at + 3; ++i)
+      group = (group << 8) | (i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0u);
+    for (int shift = 18; shift >= 0; shift -= 6) text.push_back(kDigits[(group >> shift) & 63]);
+  }
+  for (std::size_t i = 0; i < (3 - bytes.size() % 3) % 3; ++i) text[text.size() - 1 - i] = '=';
+  return text;
+}
+
 PrecompiledCharsmap::PrecompiledCharsmap(const std::string& base64, const std::string& where) {
   if (base64.empty()) return;
   const std::string bytes = decode_base64(base64, where);
@@ -97,11 +110,48 @@ std::optional<std::u32string> PrecompiledCharsmap::lookup(std::string_view part)
     if (!has_leaf(unit)) continue;
     // The shortest prefix with an entry decides, even when the part is longer.
     if (node >= trie_.size() || leaf_value(trie_[node]) >= replacements_.size()) return std::nullopt;
-    const std::size_t begin = leaf_value(trie_[node]);
-    const std::size_t end = std::min(replacements_.find('\0', begin), replacements_.size());
-    return to_code_points(to_valid_utf8(std::string_view(replacements_).substr(begin, end - begin)));
+    return replacement(leaf_value(trie_[node]));
   }
   return std::nullopt;
+}
+
+std::u32string PrecompiledCharsmap::replacement(std::uint32_t begin) const {
+  const std::size_t end = std::min(replacements_.find('\0', begin), replacements_.size());
+  return to_code_points(to_valid_utf8(std::string_view(replacements_).substr(begin, end - begin)));
+}
+
+std::pair<std::size_t, std::uint32_t> PrecompiledCharsmap::longest(std::string_view part) const {
+  std::pair<std::size_t, std::uint32_t> found{0, 0};
+  std::uint32_t node = trie_.empty() ? 0 : offset(trie_[0]);
+  for (std::size_t i = 0; i < part.size() && !trie_.empty(); ++i) {
+    const auto byte = static_cast<unsigned char>(part[i]);
+    node ^= byte;
+    if (byte == 0 || node >= trie_.size() || label(trie_[node]) != byte) break;
+    const std::uint32_t unit = trie_[node];
+    node ^= offset(unit);
+    if (has_leaf(unit) && node < trie_.size() && leaf_value(trie_[node]) < replacements_.size())
+      found = {i + 1, leaf_value(trie_[node])};
+  }
+  return found;
+}
+
+void PrecompiledCharsmap::apply_longest(NormalizedString& text) const {
+  constexpr std::size_t kLongestEntry = 64;  // code points
+  const std::u32string& chars = text.chars();
+  std::vector<CharChange> changes;
+  changes.reserve(chars.size());
+  for (std::size_t at = 0; at < chars.size();) {
+    const std::string ahead = to_utf8(std::u32string_view(chars).substr(at, kLongestEntry));
+    const auto [bytes, begin] = longest(ahead);
+    if (bytes == 0 || !is_valid_utf8(std::string_view(ahead).substr(0, bytes))) {
+      changes.push_back({chars[at++], 0});
+      continue;
+    }
+    const std::size_t count = to_code_points(std::string_view(ahead).substr(0, bytes)).size();
+    put_replacement(count, replacement(begin), changes);
+    at += count;
+  }
+  text.transform(changes);
 }
 
 void PrecompiledCharsmap::apply(NormalizedString& text) const {

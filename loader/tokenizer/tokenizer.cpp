@@ -1,5 +1,7 @@
 #include "loader/tokenizer/tokenizer.h"
 
+#include <utility>
+
 #include "loader/tokenizer/state.h"
 #include "loader/tokenizer/unicode.h"
 #include "runtime/core/error.h"
@@ -192,8 +194,10 @@ std::string Tokenizer::decode(std::span<const std::uint32_t> ids, bool skip_spec
     if (token == nullptr || (skip_special_tokens && state_->added_tokens.is_special(*token))) continue;
     tokens.push_back(*token);
   }
-  std::string text = join_tokens(std::move(tokens));
   const DecodeRule rule = state_->config.decode_rule();
+  const bool parted = rule == DecodeRule::kMarian || rule == DecodeRule::kSiglip;
+  std::string text =
+      parted ? join_parted(tokens, rule == DecodeRule::kMarian) : join_tokens(std::move(tokens));
   if (rule == DecodeRule::kClip) {
     replace_all(text, state_->end_of_word_suffix, " ");
     text = stripped(text);
@@ -209,6 +213,23 @@ std::string Tokenizer::decode(std::span<const std::int64_t> ids, bool skip_speci
     if (id >= 0 && id <= 0xFFFFFFFF) known.push_back(static_cast<std::uint32_t>(id));
   }
   return decode(std::span<const std::uint32_t>(known), skip_special_tokens, clean_up_tokenization_spaces);
+}
+
+std::string Tokenizer::join_parted(const std::vector<std::string>& tokens, bool space_behind) const {
+  std::string text;
+  std::vector<std::string> part;
+  bool after_special = false;
+  for (const std::string& token : tokens) {
+    const bool special = state_->added_tokens.is_special(token);
+    if (!special) part.push_back(token);
+    if (special) {
+      if (!space_behind && !after_special) text += ' ';
+      text += join_tokens(std::exchange(part, {})) + token;
+      if (space_behind) text += ' ';
+    }
+    after_special = special;
+  }
+  return stripped(text + join_tokens(std::move(part)));
 }
 
 std::string Tokenizer::join_tokens(std::vector<std::string> tokens) const {

@@ -1,10 +1,11 @@
 // Text <-> token ids from the files of a model folder, as transformers 4.57 with tokenizers 0.22 does it.
 //
-// Stages, one file a kind:  normalizer -> added_tokens -> pre_tokenizer -> model (bpe, wordpiece, unigram)
-//                           -> post_processor;  back: decoder -> clean-up.
-// Not supported (core::Error(kInvalidModel) at load): BPE dropout, model WordLevel, pre-tokenizers
-// UnicodeScripts and FixedLength, normalizer Nmt, decoder CTC, negated nested classes and && in regular
-// expressions.
+// Stages, one file a kind:  normalizer -> added_tokens -> pre_tokenizer -> model (bpe, wordpiece, unigram,
+//                           wordlevel) -> post_processor;  back: decoder -> clean-up.
+// Without tokenizer.json: conversion makes the stages of vocab.txt, vocab.json with merges.txt or a
+// sentencepiece model.
+// Not supported (core::Error(kInvalidModel) at load): BPE dropout, which makes tokens random; pre-tokenizer
+// UnicodeScripts; negated nested classes and && in regular expressions.
 #pragma once
 
 #include <cstdint>
@@ -28,9 +29,9 @@ struct EncodeOptions {
 
 class Tokenizer {
  public:
-  // Reads tokenizer.json, or vocab.json and merges.txt (GPT-2) where it is absent; then tokenizer_config.json
-  // and special_tokens_map.json where present. Throws core::Error(kInvalidModel) with the place of what is
-  // wrong.
+  // Reads tokenizer.json, or where it is absent the files that it is made of (see conversion.h); then
+  // tokenizer_config.json and special_tokens_map.json where present. Throws core::Error(kInvalidModel) with
+  // the place of what is wrong.
   static Tokenizer load(const std::filesystem::path& folder);
 
   Tokenizer(Tokenizer&&) noexcept;
@@ -80,6 +81,8 @@ class Tokenizer {
 
  private:
   struct State;
+  // Special tokens part the text: a space behind each, or ahead of each that follows text.
+  std::string join_parted(const std::vector<std::string>& tokens, bool space_behind) const;
   explicit Tokenizer(std::unique_ptr<const State> state);
   std::unique_ptr<const State> state_;
 };

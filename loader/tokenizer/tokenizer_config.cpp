@@ -1,13 +1,9 @@
 #include "loader/tokenizer/tokenizer_config.h"
 
 #include <algorithm>
-#include <array>
 
 namespace vulcap::tokenizer {
 namespace {
-
-constexpr std::array<const char*, 7> kRoles = {"bos_token", "eos_token", "unk_token", "sep_token",
-                                               "pad_token", "cls_token", "mask_token"};
 
 // "<s>" or {"content": "<s>", "lstrip": false, ...}
 AddedToken read_special_token(const Json& json, const std::string& where) {
@@ -28,8 +24,9 @@ AddedToken read_special_token(const Json& json, const std::string& where) {
 }
 
 void read_special_tokens(const Fields& fields, TokenizerConfig& config) {
-  for (const char* role : kRoles) {
-    if (!fields.has(role)) continue;
+  for (const char* role : kSpecialRoles) {
+    if (!fields.has(role) || config.special.count(role)) continue;
+    if (fields.require(role).is_string()) config.plain_special.insert(role);
     config.special.emplace(role, read_special_token(fields.require(role), fields.where() + "." + role));
   }
   if (!config.additional_special.empty() || !fields.has("additional_special_tokens")) return;
@@ -48,6 +45,8 @@ std::uint32_t read_id(const std::string& text, const Fields& fields) {
   return static_cast<std::uint32_t>(std::stoul(text));
 }
 
+bool by_id(const AddedToken& a, const AddedToken& b) { return a.id < b.id; }
+
 void read_added_tokens_decoder(const Fields& fields, TokenizerConfig& config) {
   if (!fields.has("added_tokens_decoder")) return;
   const Fields list = fields.object("added_tokens_decoder");
@@ -59,8 +58,25 @@ void read_added_tokens_decoder(const Fields& fields, TokenizerConfig& config) {
     token.id = read_id(item.key(), list);
     config.added_tokens_decoder.push_back(std::move(token));
   }
-  std::sort(config.added_tokens_decoder.begin(), config.added_tokens_decoder.end(),
-            [](const AddedToken& a, const AddedToken& b) { return a.id < b.id; });
+  std::sort(config.added_tokens_decoder.begin(), config.added_tokens_decoder.end(), by_id);
+}
+
+// added_tokens.json of older folders: {token: id}, where tokenizer_config.json lists none.
+void read_added_tokens(const std::filesystem::path& folder, TokenizerConfig& config) {
+  const std::filesystem::path path = folder / "added_tokens.json";
+  if (!config.added_tokens_decoder.empty() || !std::filesystem::exists(path)) return;
+  const Json json = read_json_file(path);
+  const Fields fields(json, "added_tokens.json");
+  for (const auto& item : json.items()) {
+    AddedToken token;
+    token.content = item.key();
+    token.id = fields.uint32(item.key().c_str());
+    token.special = std::any_of(config.special.begin(), config.special.end(),
+                                [&](const auto& one) { return one.second.content == token.content; });
+    token.normalized = !token.special;
+    config.added_tokens_decoder.push_back(std::move(token));
+  }
+  std::sort(config.added_tokens_decoder.begin(), config.added_tokens_decoder.end(), by_id);
 }
 
 std::optional<bool> optional_boolean(const Fields& fields, const char* name) {
@@ -81,6 +97,7 @@ std::optional<std::size_t> read_length(const Fields& fields, const char* name) {
 void read_main_file(const Json& json, TokenizerConfig& config) {
   const Fields fields(json, "tokenizer_config.json");
   config.exists = true;
+  config.fields = json;
   config.tokenizer_class = fields.string_or("tokenizer_class", "");
   if (config.tokenizer_class.ends_with("Fast"))
     config.tokenizer_class.resize(config.tokenizer_class.size() - 4);
@@ -120,8 +137,13 @@ Json id_in_files(const Json& tokenizer, const std::string& content) {
     }
   }
   const Json::json_pointer place = Json::json_pointer("/model/vocab");
-  if (!tokenizer.contains(place) || !tokenizer[place].is_object()) return nullptr;
-  return tokenizer[place].value(content, Json(nullptr));
+  if (!tokenizer.contains(place)) return nullptr;
+  const Json& vocabulary = tokenizer[place];
+  if (vocabulary.is_object()) return vocabulary.value(content, Json(nullptr));
+  for (std::size_t id = 0; vocabulary.is_array() && id < vocabulary.size(); ++id) {
+    if (vocabulary[id].is_array() && !vocabulary[id].empty() && vocabulary[id][0] == content) return id;
+  }
+  return nullptr;
 }
 
 Json template_piece(const char* kind, const std::string& id, int type_id) {
@@ -168,6 +190,8 @@ void apply_bert_rules(const TokenizerConfig& config, Json& tokenizer) {
 DecodeRule TokenizerConfig::decode_rule() const {
   if (tokenizer_class == "CLIPTokenizer") return DecodeRule::kClip;
   if (tokenizer_class == "WhisperTokenizer") return DecodeRule::kWhisper;
+  if (tokenizer_class == "MarianTokenizer") return DecodeRule::kMarian;
+  if (tokenizer_class == "SiglipTokenizer") return DecodeRule::kSiglip;
   return DecodeRule::kNone;
 }
 
@@ -180,6 +204,7 @@ TokenizerConfig read_tokenizer_config(const std::filesystem::path& folder) {
     const Json map = read_json_file(map_file);
     read_special_tokens(Fields(map, "special_tokens_map.json"), config);
   }
+  if (!std::filesystem::exists(folder / "tokenizer.json")) read_added_tokens(folder, config);
   return config;
 }
 

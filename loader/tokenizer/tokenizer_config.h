@@ -1,9 +1,11 @@
 // tokenizer_config.json and special_tokens_map.json: what transformers 4.57 lays over tokenizer.json.
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -12,11 +14,17 @@
 
 namespace vulcap::tokenizer {
 
+// "bos_token", "eos_token", ...: in the order in which transformers adds tokens that are new.
+inline constexpr std::array<const char*, 7> kSpecialRoles = {
+    "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
+
 // What a tokenizer class of transformers does to the decoded text.
 enum class DecodeRule {
   kNone,
   kClip,     // end_of_word_suffix becomes a space, the ends are stripped
   kWhisper,  // <|0.00|> time stamps are removed
+  kMarian,   // special tokens part the text and a space follows each, the ends are stripped
+  kSiglip,   // the same, with a space ahead of each that follows text
 };
 
 struct TokenizerConfig {
@@ -28,7 +36,8 @@ struct TokenizerConfig {
   std::optional<std::size_t> model_max_length;  // empty also for the huge number that stands for "no limit"
   bool split_special_tokens = false;            // special tokens in the text are plain text
   std::map<std::string, AddedToken>
-      special;  // by role: "bos_token", "eos_token", ...; ids are not known here
+      special;                          // by role: "bos_token", "eos_token", ...; ids are not known here
+  std::set<std::string> plain_special;  // roles whose token was given as a plain string
   std::vector<AddedToken> additional_special;    // "additional_special_tokens"
   std::vector<AddedToken> added_tokens_decoder;  // by rising id
   std::optional<bool> add_prefix_space;
@@ -37,6 +46,7 @@ struct TokenizerConfig {
   std::optional<bool> strip_accents;
   std::optional<bool> add_bos_token;
   std::optional<bool> add_eos_token;
+  Json fields = Json::object();  // tokenizer_config.json as it is, for settings of single classes
 
   DecodeRule decode_rule() const;
 };

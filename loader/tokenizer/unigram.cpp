@@ -30,7 +30,7 @@ class PieceTrie {
     ids_[node] = id;
   }
 
-  // Calls visit(length, id) for every piece that `text` begins with, shortest first.
+  // Calls visit(length, row) for every piece that `text` begins with, shortest first.
   template <class Visit>
   void prefixes(std::string_view text, Visit visit) const {
     std::size_t node = 0;
@@ -55,22 +55,29 @@ class Unigram : public Model {
  public:
   explicit Unigram(const Fields& fields) : byte_fallback_(fields.boolean_or("byte_fallback", false)) {
     const Json& vocab = fields.array("vocab");
+    const bool own_ids = fields.has("ids");
+    if (own_ids) vocabulary_ = read_vocabulary(fields.require("ids"), fields.where() + ".ids");
     vocabulary_.reserve(vocab.size());
     double lowest = std::numeric_limits<double>::infinity();
     for (std::size_t i = 0; i < vocab.size(); ++i) {
       const Json& row = vocab[i];
-      if (!row.is_array() || row.size() != 2 || !row[0].is_string() || !row[1].is_number()) {
+      if (!row.is_array() || row.size() != 2 || !row[0].is_string() ||
+          !(row[1].is_number() || row[1].is_null())) {
         fields.fail("vocab[" + std::to_string(i) + "] must be [token, score]");
       }
       const auto token = row[0].get<std::string>();
-      vocabulary_.add(token, static_cast<std::uint32_t>(i));
+      if (!own_ids) vocabulary_.add(token, static_cast<std::uint32_t>(i));
+      scores_.push_back(row[1].is_null() ? 0.0 : row[1].get<double>());
+      if (row[1].is_null()) continue;  // no text is cut into it
       trie_.insert(token, static_cast<std::uint32_t>(i));
-      scores_.push_back(row[1].get<double>());
       lowest = std::min(lowest, scores_.back());
     }
     unk_score_ = lowest - kUnkPenalty;
-    if (fields.has("unk_id")) unk_id_ = fields.uint32("unk_id");
-    if (unk_id_ && *unk_id_ >= scores_.size()) fields.fail("unk_id is outside the vocabulary");
+    if (fields.has("unk_id")) unk_row_ = fields.uint32("unk_id");
+    if (unk_row_ && *unk_row_ >= scores_.size()) fields.fail("unk_id is outside the vocabulary");
+    unk_id_ = unk_row_;
+    if (own_ids) unk_id_ = vocabulary_.id_of(fields.string("unk_token"));
+    if (own_ids && !unk_id_) fields.fail("unk_token is not in ids");
   }
 
   void tokenize(const std::string& word, std::vector<Token>& out) const override {
@@ -78,7 +85,7 @@ class Unigram : public Model {
     std::vector<std::pair<std::size_t, std::size_t>> pieces;  // last first
     bool previous_unknown = false;
     for (std::size_t end = word.size(); end > 0; end = best[end].begin) {
-      const bool unknown = unk_id_ && best[end].id == *unk_id_;
+      const bool unknown = unk_row_ && best[end].row == *unk_row_;
       if (unknown && previous_unknown) {
         pieces.back().first = best[end].begin;
       } else {
@@ -91,7 +98,7 @@ class Unigram : public Model {
 
  private:
   struct Node {
-    std::uint32_t id = 0;
+    std::uint32_t row = 0;
     double score = 0.0;
     std::size_t begin = kNone;
   };
@@ -99,21 +106,21 @@ class Unigram : public Model {
   // best[i] ends at byte i of the word.
   std::vector<Node> best_paths(const std::string& word) const {
     std::vector<Node> best(word.size() + 1);
-    const auto offer = [&](std::size_t begin, std::size_t end, std::uint32_t id, double score) {
+    const auto offer = [&](std::size_t begin, std::size_t end, std::uint32_t row, double score) {
       Node& node = best[end];
-      if (node.begin == kNone || score > node.score) node = {id, score, begin};
+      if (node.begin == kNone || score > node.score) node = {row, score, begin};
     };
     for (std::size_t at = 0; at < word.size();) {
       const double score_here = best[at].score;
       const std::size_t length = std::min(char_length(word[at]), word.size() - at);
       bool single = false;
-      trie_.prefixes(std::string_view(word).substr(at), [&](std::size_t n, std::uint32_t id) {
-        offer(at, at + n, id, scores_[id] + score_here);
+      trie_.prefixes(std::string_view(word).substr(at), [&](std::size_t n, std::uint32_t row) {
+        offer(at, at + n, row, scores_[row] + score_here);
         single = single || n == length;
       });
       if (!single) {
-        if (!unk_id_) throw_unknown(word.substr(at, length));
-        offer(at, at + length, *unk_id_, unk_score_ + score_here);
+        if (!unk_row_) throw_unknown(word.substr(at, length));
+        offer(at, at + length, *unk_row_, unk_score_ + score_here);
       }
       at += length;
     }
@@ -153,15 +160,16 @@ class Unigram : public Model {
 
   bool byte_fallback_;
   PieceTrie trie_;
-  std::vector<double> scores_;
-  std::optional<std::uint32_t> unk_id_;
+  std::vector<double> scores_;  // by row of "vocab"
+  std::optional<std::uint32_t> unk_row_;
+  std::optional<std::uint32_t> unk_id_;  // the row, unless "ids" numbers the tokens
   double unk_score_ = 0.0;
 };
 
 }  // namespace
 
 std::unique_ptr<Model> make_unigram(const Fields& fields) {
-  fields.allow_only({"type", "unk_id", "vocab", "byte_fallback"});
+  fields.allow_only({"type", "unk_id", "vocab", "byte_fallback", "ids", "unk_token"});
   return std::make_unique<Unigram>(fields);
 }
 

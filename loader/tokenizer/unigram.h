@@ -8,6 +8,8 @@
 
 namespace vulcap::tokenizer {
 
+// Beside the fields of tokenizer.json: a score may be null, then no text is cut into that token; "ids"
+// {token: id} numbers the tokens in place of their rows, with "unk_token" for pieces that it lacks (Marian).
 // Throws core::Error(kInvalidModel) for missing or ill-typed fields and an unk_id outside the vocabulary.
 std::unique_ptr<Model> make_unigram(const Fields& fields);
 

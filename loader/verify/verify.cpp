@@ -4,6 +4,7 @@
 
 #include "loader/verify/graphs.h"
 #include "loader/verify/pipeline.h"
+#include "loader/verify/tokenizer_cases.h"
 #include "runtime/core/error.h"
 
 namespace vulcap::loader {
@@ -12,6 +13,7 @@ void verify(const std::filesystem::path& dir, session::Device& device, const Ver
             const OnRow& on_row) {
   int subjects = 0;
   try {
+    if (options.pipeline) subjects += verify_tokenizer(dir, on_row);
     if (options.graphs) subjects += verify_graphs(dir, device, options, on_row);
     if (options.pipeline) subjects += verify_pipeline(dir, device, options, on_row);
   } catch (const nlohmann::json::exception& error) {
@@ -21,8 +23,8 @@ void verify(const std::filesystem::path& dir, session::Device& device, const Ver
   if (subjects == 0) {
     throw core::Error(core::ErrorCode::kInvalidModel,
                       dir.string() +
-                          " has nothing to verify: no expected/graphs/*/test_data_set_* for its graphs and "
-                          "no expected/pipeline.json");
+                          " has nothing to verify: no expected/graphs/*/test_data_set_* for its graphs, no "
+                          "expected/pipeline.json and no cases.json of a tokenizer");
   }
 }
 

@@ -1,5 +1,5 @@
 // Compares a model folder with its own expected/ folder: test data sets of single graphs and end-to-end
-// pipeline cases.
+// pipeline cases; a tokenizer's folder with its cases.json.
 #pragma once
 
 #include <filesystem>

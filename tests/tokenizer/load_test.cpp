@@ -77,10 +77,10 @@ const Refusal kRefusals[] = {
      "post_processor type 'Foo'"},
     {"UnknownDecoder",
      [](Json& j) {
-       j["decoder"] = {{"type", "CTC"}};
+       j["decoder"] = {{"type", "Foo"}};
      },
-     "decoder type 'CTC'"},
-    {"UnknownModel", [](Json& j) { j["model"]["type"] = "WordLevel"; }, "model type 'WordLevel'"},
+     "decoder type 'Foo'"},
+    {"UnknownModel", [](Json& j) { j["model"]["type"] = "Foo"; }, "model type 'Foo'"},
     {"UnknownField", [](Json& j) { j["model"]["sparkle"] = 1; }, "field 'sparkle' is not supported"},
     {"NoModel", [](Json& j) { j.erase("model"); }, "field 'model' is missing"},
     {"NoVocab", [](Json& j) { j["model"].erase("vocab"); }, "field 'vocab' is missing"},

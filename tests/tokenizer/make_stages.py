@@ -93,6 +93,12 @@ uv=[["<unk>",0.0]]+[[c,-3.0-0.01*i] for i,c in enumerate("abcdefghilnorstuvwxyz‚
 add("Unigram",model={"type":"Unigram","unk_id":0,"vocab":uv,"byte_fallback":False},pre=MS("always",True),dec=MS("always",True),post={"type":"TemplateProcessing","single":[{"Sequence":{"id":"A","type_id":3}}],"pair":[{"Sequence":{"id":"B","type_id":1}},{"Sequence":{"id":"A","type_id":0}}],"special_tokens":{}})
 ub=uv+[["<0x%02X>"%b,-10.0] for b in range(256)]
 add("Unigram byte_fallback",model={"type":"Unigram","unk_id":0,"vocab":ub,"byte_fallback":True},pre=MS("first",False),dec={"type":"Sequence","decoders":[{"type":"ByteFallback"},MS("first",False)]})
+add("normalizer Nmt",normalizer={"type":"Nmt"},pre=BL(),dec=DEC)
+for n in (1,3): add(f"pre FixedLength {n}",pre=seq({"type":"FixedLength","length":n},BLN),dec=DEC)
+wl={"<unk>":0}
+for t in ["the","there","Hello","world","x","a","-",",","!",".","then","na√Øve","ll","lll"]: wl[t]=len(wl)
+add("WordLevel",model={"type":"WordLevel","vocab":wl,"unk_token":"<unk>"},pre={"type":"Whitespace"},dec={"type":"WordPiece","prefix":"##","cleanup":False})
+for c in (True,False): add(f"decoder CTC {c}",model=chars_model(),dec={"type":"CTC","pad_token":"l","word_delimiter_token":"e","cleanup":c})
 out=[]
 for name,j in ST.items():
     try: t=Tokenizer.from_str(json.dumps(j))
