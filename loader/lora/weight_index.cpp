@@ -4,6 +4,7 @@
 #include <cstring>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "loader/onnx/model_writer.h"
 
@@ -138,9 +139,24 @@ class WeightIndex::Walker {
       if (i == 0 && passes_on(node, source->second)) {
         known[output] = passed_on(node, source->second);
       } else {
-        weights_[source->second.weight].readers.push_back(
-            {node.module, node.op_type, layout_of(node, i, source->second)});
+        std::vector<WeightReader>& readers = weights_[source->second.weight].readers;
+        readers.push_back({node.module, node.op_type, layout_of(node, i, source->second)});
+        if (node.module.empty() && node.op_type == "MatMul")
+          nameless_[output] = {source->second.weight, readers.size() - 1};
       }
+    }
+    if (node.op_type == "Add" && node.inputs.size() == 2) name_by_bias(node, known);
+  }
+
+  // A product without a module that "query.bias" is added to is that of query.
+  void name_by_bias(const onnx::NodeDef& node, const std::map<std::string, Source>& known) {
+    for (size_t i = 0; i < 2; ++i) {
+      const auto product = nameless_.find(node.inputs[i]);
+      const auto bias = known.find(node.inputs[1 - i]);
+      if (product == nameless_.end() || bias == known.end()) continue;
+      const std::string_view name = without_merge_mark(weights_[bias->second.weight].name);
+      const auto& [weight, reader] = product->second;
+      if (name.ends_with(".bias")) weights_[weight].readers[reader].module = name.substr(0, name.size() - 5);
     }
   }
 
@@ -156,6 +172,7 @@ class WeightIndex::Walker {
   }
 
   std::vector<Weight>& weights_;
+  std::map<std::string, std::pair<size_t, size_t>> nameless_;  // a product -> its weight and reader
 };
 
 WeightIndex::WeightIndex(onnx::ModelDef& model) {

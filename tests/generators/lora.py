@@ -11,6 +11,7 @@ decided by the builder alone, so merged.onnx does not depend on how a reader fin
 import json
 import math
 import pathlib
+import shutil
 import struct
 import sys
 from collections.abc import Callable
@@ -70,6 +71,7 @@ class Graph:
 def save(name: str, build: Callable[[Parameters], onnx.ModelProto], base: Parameters, merged: Parameters,
          adapter: Parameters, config: dict, bf16: bool = False, external: bool = False) -> None:
     folder = OUT / name
+    shutil.rmtree(folder, ignore_errors=True)
     (folder / "adapter").mkdir(parents=True, exist_ok=True)
     for file, parameters in (("model.onnx", base), ("merged.onnx", merged)):
         model = build(parameters)
@@ -279,6 +281,21 @@ def scopes() -> None:
     save("scopes", lambda p: each_linear(p, layer), base, merged, adapter, {"target_modules": r".*\.1\..*_proj"})
 
 
+def beside_bias() -> None:
+    """torch's newer exporter without metadata: only the bias tells which product it is."""
+    base = {f"layer.{i}.query.{kind}": numbers(*shape) for i in range(2) for kind, shape in (("weight", (4, 4)), ("bias", (4,)))}
+
+    def build(p: Parameters) -> onnx.ModelProto:
+        graph, at = Graph(), "x"
+        for i in range(2):
+            product = graph.add("MatMul", [at, graph.weight(f"val_{i}", p[f"layer.{i}.query.weight"].T)], f"p{i}", name=f"node_{i}")
+            at = graph.add("Add", [product, graph.weight(f"layer.{i}.query.bias", p[f"layer.{i}.query.bias"])], f"y{i}", name=f"sum_{i}")
+        return graph.model([2, 4], at)
+
+    adapter, merged = low_rank(base, {"layer.1.query": (2, 1.5)})
+    save("beside_bias", build, base, merged, adapter, {"target_modules": ["query"]})
+
+
 def repeated() -> None:
     """One module called twice, as in ALBERT: the second call reads the weight through an Identity."""
     base = {"layer.query.weight": numbers(4, 4)}
@@ -295,5 +312,5 @@ def repeated() -> None:
     save("repeated", build, base, merged, adapter, {"target_modules": ["query"]})
 
 
-for case in (plain, scales, chosen_layers, conv1d, biases, embedding, convolution, half, branches, joined, scopes, repeated):
+for case in (plain, scales, chosen_layers, conv1d, biases, embedding, convolution, half, branches, joined, scopes, repeated, beside_bias):
     case()
