@@ -1,5 +1,5 @@
 // Tasks image-to-text and image-text-to-text: {"image", "prompt"?} -> sequences, texts, sequences_scores.
-// "merged_cases" are run with the folder's adapter/ merged into the weights, where there is one.
+// "merged_cases" are run with an adapter merged into the weights: VerifyOptions::adapter or the folder's.
 #include <limits>
 
 #include "loader/image/decode.h"
@@ -70,10 +70,17 @@ int verify_list(const PipelineRun& run, const nlohmann::json& cases, const LoadO
 int verify_captions(const PipelineRun& run) {
   const int rows = verify_list(run, run.pipeline.at("cases"), run.options.load, "") + verify_grounding(run);
   const auto merged = run.pipeline.find("merged_cases");
+  if (merged == run.pipeline.end()) return rows;
   LoadOptions load = run.options.load;
-  load.adapter = run.dir / "adapter";
-  if (merged == run.pipeline.end() || !std::filesystem::is_directory(load.adapter)) return rows;
-  return rows + verify_list(run, *merged, load, "adapter: ");
+  load.adapter = run.options.adapter.empty() ? run.dir / "adapter" : run.options.adapter;
+  if (std::filesystem::is_directory(load.adapter)) return rows + verify_list(run, *merged, load, "adapter: ");
+  VerifyRow row;
+  row.subject = "pipeline/adapter";
+  row.skipped = true;
+  row.note = std::to_string(merged->size()) + " cases were made with an adapter, and the folder has no " +
+             "adapter/; name it with --adapter";
+  run.on_row(row);
+  return rows + 1;
 }
 
 }  // namespace vulcap::loader

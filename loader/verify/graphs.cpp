@@ -195,9 +195,9 @@ bool verify_merged(const fs::path& dir, const std::map<std::string, OnnxFile>& f
                    session::Device& device, const VerifyOptions& options, const OnRow& on_row) {
   const std::string name = sets.filename().string();
   const auto base = files.find(name.substr(0, name.rfind("_merged")));
-  if (base == files.end() || !fs::exists(dir / "adapter" / "adapter_config.json")) return false;
   VerifyOptions merged = options;
-  merged.load.adapter = dir / "adapter";
+  merged.load.adapter = options.adapter.empty() ? dir / "adapter" : options.adapter;
+  if (base == files.end() || !fs::exists(merged.load.adapter / "adapter_config.json")) return false;
   verify_graph(base->first + "+adapter", base->second, sets, device, 0, merged, on_row);
   return true;
 }

@@ -18,7 +18,8 @@ struct VerifyRow {
   double max_rel =
       0;  // the same as a share of the expected output's range (graphs) or of the score (pipelines)
   bool pass = false;
-  std::string note;  // why it failed
+  bool skipped = false;  // nothing was compared
+  std::string note;      // why it failed or was skipped
 };
 
 using OnRow = std::function<void(const VerifyRow&)>;
@@ -27,6 +28,8 @@ struct VerifyOptions {
   LoadOptions load;  // dtype: only graphs of that variant, "auto": all of them
   bool graphs = true;
   bool pipeline = true;
+  // Of the answers that were made with an adapter merged; empty: the folder's own adapter/.
+  std::filesystem::path adapter;
 };
 
 // Calls `on_row` for every comparison as it is made. Throws core::Error(kInvalidModel) when the folder has

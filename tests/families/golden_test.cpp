@@ -36,8 +36,8 @@ TEST_P(Golden, Verifies) {
   int rows = 0;
   verify(fs::path(VULCAP_TEST_DATA) / "families" / folder, *opened.device, {}, [&](const VerifyRow& row) {
     ++rows;
-    EXPECT_TRUE(row.pass) << row.subject << " " << row.output << ": " << row.note << ", off by "
-                          << row.max_abs;
+    EXPECT_TRUE(row.pass || row.skipped)
+        << row.subject << " " << row.output << ": " << row.note << ", off by " << row.max_abs;
   });
   EXPECT_GT(rows, 0);
 }
