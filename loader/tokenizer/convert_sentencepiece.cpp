@@ -433,18 +433,18 @@ Json convert_siglip(const ConversionSource& source) {
   for (auto& [role, token] : source.config.special) {
     if (source.config.plain_special.count(role)) token.lstrip = token.rstrip = true;
   }
-  Json normalizers = {replace_stage("String", kMark, " ")};
+  const Json strip_right = {{"type", "Strip"}, {"strip_left", false}, {"strip_right", true}};
+  Json normalizers = {replace_stage("String", kMark, " "), strip_right};
+  normalizers.push_back({{"type", "Prepend"}, {"prepend", kMark}, {"at_start", true}});
   if (source.config.do_lower_case.value_or(true)) normalizers.push_back({{"type", "Lowercase"}});
   normalizers.push_back(replace_stage("Regex", R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~])", ""));
   normalizers.push_back(replace_stage("Regex", "\\s+", " "));
-  normalizers.push_back({{"type", "Strip"}, {"strip_left", false}, {"strip_right", true}});
-  // The mark is put in front before blanks are looked at, so a text that begins with one has two.
-  normalizers.push_back(replace_stage("Regex", "\\A ", std::string(kMark) + kMark));
+  normalizers.push_back(strip_right);
   append_charsmap(model, normalizers, true);
   Json out;
   out["model"] = model_stage(source, model, rows);
   out["normalizer"] = sequence_stage("normalizers", normalizers);
-  out["pre_tokenizer"] = metaspace_stage("first");
+  out["pre_tokenizer"] = metaspace_stage("never");
   out["decoder"] = metaspace_stage("always");
   const std::string eos = source.special("eos_token");
   out["post_processor"] = template_stage("$A " + eos, "$A " + eos + " $B " + eos, ids_in(ids));

@@ -103,8 +103,13 @@ std::unique_ptr<Normalizer> make_sequence(const Fields& fields) {
 }
 
 std::unique_ptr<Normalizer> make_prepend(const Fields& fields) {
-  fields.allow_only({"type", "prepend"});
-  return from_function([prefix = fields.text("prepend")](NormalizedString& text) { text.prepend(prefix); });
+  fields.allow_only({"type", "prepend", "at_start"});
+  // Set by the conversion of SigLIP: not behind a special token, and not where there is no text.
+  const bool at_start = fields.boolean_or("at_start", false);
+  return from_function([prefix = fields.text("prepend"), at_start](NormalizedString& text) {
+    const bool wanted = !at_start || (!text.empty() && text.origins().front().begin == 0);
+    if (wanted) text.prepend(prefix);
+  });
 }
 
 std::unique_ptr<Normalizer> make_precompiled(const Fields& fields) {
