@@ -203,7 +203,7 @@ class Adapter::Merger {
     if (tensor.shape().size() < 2 || columns != sum.columns) {
       fail("module '" + module + "' adds " + text_of(sum.rows, sum.columns) + " to weight '" +
            index_[weight].name + "' of shape " + core::shape_text(tensor.shape()) +
-           (turned ? " (stored transposed)" : "") + "; is it the right adapter?");
+           (turned ? ", which is stored transposed" : "") + "; is it the right adapter?");
     }
     const auto [first, count] = rows_of(module, sum.rows, turned ? rest : first_dim);
     const auto inner = [&sum, turned](int64_t outer, double* line) {

@@ -170,6 +170,15 @@ std::string class_of_files(const fs::path& folder) {
   return has("tokenizer.model") ? "LlamaTokenizer" : "";
 }
 
+[[noreturn]] void fail_without_class(const fs::path& folder, const std::string& name) {
+  throw core::Error(core::ErrorCode::kInvalidModel,
+                    "tokenizer: " + folder.string() +
+                        (name.empty() ? " has neither tokenizer.json nor the files that it can be made of "
+                                        "(vocab.txt, vocab.json with merges.txt, a sentencepiece model)"
+                                      : " has no tokenizer.json, and files of " + name + " are not read") +
+                        "; convert the tokenizer with transformers (AutoTokenizer ... save_pretrained)");
+}
+
 const TokenizerClass& find_class(const fs::path& folder, TokenizerConfig& config) {
   std::string name = config.tokenizer_class;
   const auto known = [&] {
@@ -184,13 +193,8 @@ const TokenizerClass& find_class(const fs::path& folder, TokenizerConfig& config
     name = guess(folder);
     found = known();
   }
-  if (found != classes().end()) return *found;
-  throw core::Error(core::ErrorCode::kInvalidModel,
-                    "tokenizer: " + folder.string() +
-                        (name.empty() ? " has neither tokenizer.json nor the files that it can be made of "
-                                        "(vocab.txt, vocab.json with merges.txt, a sentencepiece model)"
-                                      : " has no tokenizer.json, and files of " + name + " are not read") +
-                        "; convert the tokenizer with transformers (AutoTokenizer ... save_pretrained)");
+  if (found == classes().end()) fail_without_class(folder, name);
+  return *found;
 }
 
 void add_default_specials(const TokenizerClass& found, TokenizerConfig& config) {
@@ -226,9 +230,14 @@ Json convert_files(const fs::path& folder, TokenizerConfig& config) {
   config.exists = true;
   config.tokenizer_class = std::string(found.name);
   add_default_specials(found, config);
-  Json tokenizer = found.convert({folder, config});
-  if (!tokenizer.contains("added_tokens")) tokenizer["added_tokens"] = Json::array();
-  return tokenizer;
+  try {
+    Json tokenizer = found.convert({folder, config});
+    if (!tokenizer.contains("added_tokens")) tokenizer["added_tokens"] = Json::array();
+    return tokenizer;
+  } catch (core::Error& error) {
+    error.add_context("no tokenizer.json, and of " + std::string(found.name) + "'s own files");
+    throw;
+  }
 }
 
 Json sequence_stage(const char* parts_name, Json parts) {

@@ -83,7 +83,7 @@ TEST_F(Merge, ConfigsThatCannotBeMerged) {
 }
 
 TEST_F(Merge, TensorsThatDoNotFit) {
-  expect_error({}, safetensors_bytes(factors("model.fc", 4, 5)), "adds [4,5] to weight \"onnx::MatMul_1\"");
+  expect_error({}, safetensors_bytes(factors("model.fc", 4, 5)), "adds [4,5] to weight 'onnx::MatMul_1'");
   expect_error({}, safetensors_bytes(factors("model.fc", 6, 4)), "6 outputs in the adapter but 5");
   expect_error({}, safetensors_bytes(factors("other.fc", 5, 4)), "no weights of these modules: other.fc");
   expect_error({}, safetensors_bytes({factors("model.fc", 5, 4)[0]}), "one of lora_A and lora_B only");
