@@ -185,6 +185,21 @@ void apply_bert_rules(const TokenizerConfig& config, Json& tokenizer) {
   if (config.strip_accents) normalizer["strip_accents"] = *config.strip_accents;
 }
 
+// RoBERTa and its kin lay their own arguments over the post-processor.
+void apply_roberta_rules(const TokenizerConfig& config, Json& tokenizer) {
+  constexpr std::string_view kClasses[] = {"BartTokenizer", "BlenderbotTokenizer", "LayoutLMv3Tokenizer",
+                                           "LEDTokenizer",  "LongformerTokenizer", "MvpTokenizer",
+                                           "RobertaTokenizer"};
+  if (std::find(std::begin(kClasses), std::end(kClasses), config.tokenizer_class) == std::end(kClasses))
+    return;
+  const auto found = tokenizer.find("post_processor");
+  if (found == tokenizer.end() || !found->is_object()) return;
+  const Fields fields(config.fields, "tokenizer_config.json");
+  if (found->contains("add_prefix_space"))
+    (*found)["add_prefix_space"] = config.add_prefix_space.value_or(false);
+  if (found->contains("trim_offsets")) (*found)["trim_offsets"] = fields.boolean_or("trim_offsets", true);
+}
+
 }  // namespace
 
 DecodeRule TokenizerConfig::decode_rule() const {
@@ -214,6 +229,7 @@ void apply_class_rules(const TokenizerConfig& config, Json& tokenizer) {
     tokenizer["pre_tokenizer"]["add_prefix_space"] = config.add_prefix_space.value_or(false);
   }
   apply_bert_rules(config, tokenizer);
+  apply_roberta_rules(config, tokenizer);
   const std::string& name = config.tokenizer_class;
   if (name == "LlamaTokenizer" || name == "GemmaTokenizer") set_bos_eos_template(config, true, tokenizer);
   if (name == "GPTNeoXTokenizer") set_bos_eos_template(config, false, tokenizer);

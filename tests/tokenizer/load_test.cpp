@@ -1,6 +1,7 @@
 // What Tokenizer::load accepts, refuses and takes from the side files.
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
 
@@ -158,6 +159,18 @@ TEST(Load, ConfigDecidesPrefixSpace) {
   EXPECT_EQ(ids(load(json), "a"), (Ids{4, 0}));
   EXPECT_EQ(ids(load(json, {{"add_prefix_space", true}}), "a"), (Ids{4, 0}));
   EXPECT_EQ(ids(load(json, Json::object()), "a"), (Ids{0}));  // the default of transformers is false
+}
+
+// transformers' BartTokenizerFast and RobertaTokenizerFast set both fields of the post-processor.
+TEST(Load, RobertasKinSetThePostProcessor) {
+  Json json = Json::parse(std::ifstream(VULCAP_TEST_DATA "/tokenizers/roberta/tokenizer.json"));
+  json["post_processor"]["trim_offsets"] = false;
+  const auto begin_of_word = [&](const Json& config) {
+    return load(json, config).encode(" a", false).offsets.at(0).begin;
+  };
+  EXPECT_EQ(begin_of_word({{"tokenizer_class", "RobertaTokenizer"}}), 1u);
+  EXPECT_EQ(begin_of_word({{"tokenizer_class", "BartTokenizer"}, {"trim_offsets", false}}), 0u);
+  EXPECT_EQ(begin_of_word({{"tokenizer_class", "PreTrainedTokenizerFast"}}), 0u);
 }
 
 TEST(Load, FileTruncationAndPaddingAreHonoured) {
