@@ -187,8 +187,8 @@ void apply_bert_rules(const TokenizerConfig& config, Json& tokenizer) {
 
 // RoBERTa and its kin lay their own arguments over the post-processor.
 void apply_roberta_rules(const TokenizerConfig& config, Json& tokenizer) {
-  constexpr std::string_view kClasses[] = {"BartTokenizer", "BlenderbotTokenizer", "LayoutLMv3Tokenizer",
-                                           "LEDTokenizer",  "LongformerTokenizer", "MvpTokenizer",
+  constexpr std::string_view kClasses[] = {"BartTokenizer",   "BlenderbotTokenizer", "LayoutLMv3Tokenizer",
+                                           "LEDTokenizer",    "LongformerTokenizer", "MvpTokenizer",
                                            "RobertaTokenizer"};
   if (std::find(std::begin(kClasses), std::end(kClasses), config.tokenizer_class) == std::end(kClasses))
     return;
