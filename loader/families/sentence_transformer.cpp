@@ -42,8 +42,8 @@ class SentenceTransformer : public Embedder {
  public:
   SentenceTransformer(const std::filesystem::path& dir, SentenceConfig config, session::Device& device,
                       const LoadOptions& options)
-      : SentenceTransformer(ModelFiles(graph_dir(dir, config), options.dtype, options.file), std::move(config), device,
-                            options) {}
+      : SentenceTransformer(ModelFiles(graph_dir(dir, config), options.dtype, options.file),
+                            std::move(config), device, options) {}
 
   std::vector<Embedding> embed_texts(std::span<const std::string> texts, const TextOptions& options) override;
   Embedding embed_image(const image::Image&) override {

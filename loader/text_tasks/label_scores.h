@@ -24,8 +24,8 @@ struct LabelScore {
 struct LabelSet {
   std::vector<std::string> names;                    // by index of the logit
   ScoreFunction function = ScoreFunction::kSoftmax;  // applied where the caller names none
-  bool return_all_scores = false;    // a call that asks for no top_k gets every label
-  std::optional<size_t> entailment;  // the label of natural language inference that says yes
+  bool return_all_scores = false;                    // a call that asks for no top_k gets every label
+  std::optional<size_t> entailment;                  // the label of natural language inference that says yes
 };
 
 // id2label, label2id, num_labels and problem_type as PretrainedConfig reads them: without id2label there are

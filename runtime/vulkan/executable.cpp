@@ -22,7 +22,7 @@ struct Range {
 struct Segment {
   VkCommandBuffer commands = VK_NULL_HANDLE;  // null: no device call
   int32_t host_call = -1;
-  size_t first = 0, last = 0;               // of recorded calls, [first, last)
+  size_t first = 0, last = 0;              // of recorded calls, [first, last)
   VkCommandBuffer timed = VK_NULL_HANDLE;  // the same with a time stamp behind each call
 };
 
