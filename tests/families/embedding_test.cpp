@@ -2,6 +2,7 @@
 #include "loader/embeddings/embedding.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -120,7 +121,7 @@ TEST(Similarity, RowsAreScaledToLengthOne) {
 class SentenceConfigTest : public testing::Test {
  protected:
   void SetUp() override {
-    dir_ = fs::path(testing::TempDir()) / "vulcap_sentence_config";
+    dir_ = fs::path(testing::TempDir()) / ("vulcap_sentence_config_" + std::to_string(::getpid()));
     fs::remove_all(dir_);
     write("1_Pooling/config.json", {{"word_embedding_dimension", 2}});
     write("modules.json", modules({"Transformer", "Pooling", "Normalize"}));

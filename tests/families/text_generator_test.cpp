@@ -3,6 +3,7 @@
 #include "loader/tasks/text_generator.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -29,7 +30,8 @@ fs::path golden(const std::string& name) { return fs::path(VULCAP_TEST_DATA) / "
 // A copy of a golden folder that a test may damage.
 class Copy {
  public:
-  explicit Copy(const std::string& name) : dir_(fs::path(testing::TempDir()) / ("vulcap-text-" + name)) {
+  explicit Copy(const std::string& name)
+      : dir_(fs::path(testing::TempDir()) / ("vulcap-text-" + name + "-" + std::to_string(::getpid()))) {
     fs::remove_all(dir_);
     fs::create_directories(dir_);
     for (const auto& entry : fs::directory_iterator(golden(name))) {

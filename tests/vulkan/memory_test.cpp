@@ -2,6 +2,7 @@
 #include "runtime/vulkan/memory.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <fstream>
 
@@ -49,7 +50,8 @@ class CacheFile : public ::testing::Test {
   CacheFile() {
     device_.cache_uuid[3] = 7;
     device_.driver_version = 22;
-    file_ = std::filesystem::path(::testing::TempDir()) / "vulcap_cache_test" / cache_file_name(device_, 5);
+    file_ = std::filesystem::path(::testing::TempDir()) /
+            ("vulcap_cache_test_" + std::to_string(::getpid())) / cache_file_name(device_, 5);
     std::filesystem::remove_all(file_.parent_path());
   }
   ~CacheFile() override { std::filesystem::remove_all(file_.parent_path()); }
