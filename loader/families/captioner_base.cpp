@@ -32,17 +32,12 @@ CaptionerBase::CaptionerBase(std::filesystem::path dir, const nlohmann::json& co
       device_(device),
       tokenizer_(tokenizer::Tokenizer::load(dir_)),
       preprocess_(read_preprocessing(dir_, processor)) {
-  sources_.generation_config_json = read_text_file(dir_ / "generation_config.json");
-  sources_.config_json = config.dump();
+  sources_ = generation_sources(dir_, config);
 }
 
 generate::GenerationConfig CaptionerBase::generation_config(const GenerationFlags& flags,
                                                             std::vector<std::string>& warnings) const {
-  GenerationSources sources = sources_;
-  sources.flags = flags;
-  LoadedGenerationConfig loaded = load_generation_config(sources);
-  warnings.insert(warnings.end(), loaded.warnings.begin(), loaded.warnings.end());
-  return loaded.config;
+  return with_flags(sources_, flags, warnings);
 }
 
 void CaptionerBase::read_positions(const nlohmann::json& text_config) {
@@ -60,11 +55,7 @@ void CaptionerBase::load_encoder(const OnnxFile& file, const std::string& role) 
 void CaptionerBase::load_decoder(const DecoderFiles& files, int64_t first_position) {
   decoder_ = std::make_unique<TextDecoder>(device_, files, options_, first_position);
   description_.insert(description_.end(), decoder_->description().begin(), decoder_->description().end());
-  // Ids without a token would be left out of captions without a word.
-  const auto known = int64_t(tokenizer_.vocab_size());
-  if (known >= decoder_->vocab()) return;
-  remarks_.push_back("the tokenizer has " + std::to_string(known) + " tokens but the decoder scores " +
-                     std::to_string(decoder_->vocab()) + "; ids beyond them have no text");
+  if (const auto remark = vocabulary_remark(tokenizer_.vocab_size(), *decoder_)) remarks_.push_back(*remark);
 }
 
 void CaptionerBase::load_whole(const OnnxFile& file) {

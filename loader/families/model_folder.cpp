@@ -56,6 +56,21 @@ std::optional<std::string> read_text_file(const std::filesystem::path& path) {
   return text.str();
 }
 
+GenerationSources generation_sources(const std::filesystem::path& dir, const nlohmann::json& config) {
+  GenerationSources sources;
+  sources.generation_config_json = read_text_file(dir / "generation_config.json");
+  sources.config_json = config.dump();
+  return sources;
+}
+
+generate::GenerationConfig with_flags(GenerationSources sources, const GenerationFlags& flags,
+                                      std::vector<std::string>& warnings) {
+  sources.flags = flags;
+  LoadedGenerationConfig loaded = load_generation_config(sources);
+  warnings.insert(warnings.end(), loaded.warnings.begin(), loaded.warnings.end());
+  return loaded.config;
+}
+
 graph::Graph load_graph(const OnnxFile& file, const LoadOptions& options) {
   if (options.adapter.empty()) return onnx::load_graph(file.path);
   return onnx::import_graph(lora::read_merged_model(file.path, options.adapter), file.path);

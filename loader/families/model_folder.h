@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "loader/generation_config.h"
 #include "loader/model_dir.h"
 #include "loader/tasks/load_options.h"
 #include "runtime/graph/graph.h"
@@ -31,6 +32,12 @@ bool rotates_positions(const nlohmann::json& text_config);
 
 // The whole file; none when there is no such file.
 std::optional<std::string> read_text_file(const std::filesystem::path& path);
+
+// The generation settings of a folder whose config.json is `config`, without flags.
+GenerationSources generation_sources(const std::filesystem::path& dir, const nlohmann::json& config);
+// The settings with `flags` over them; lines for fields that are not honoured go to `warnings`.
+generate::GenerationConfig with_flags(GenerationSources sources, const GenerationFlags& flags,
+                                      std::vector<std::string>& warnings);
 
 // The graph of a file, with the adapter of the options merged into it.
 graph::Graph load_graph(const OnnxFile& file, const LoadOptions& options);

@@ -121,9 +121,7 @@ session::EncoderOutput Seq2SeqLm::encode(const TokenBatch& batch, int64_t rows_p
   session::Program& program = encoder_->prepare(inputs);
   program.run();
   const std::string name = "last_hidden_state";
-  const plan::External& slot = program.plan().externals[program.plan().external(name)];
-  session::EncoderOutput states{program.buffer(name), slot.dtype, {}};
-  for (const core::Dim& dim : slot.shape) states.shape.push_back(dim.value());
+  session::EncoderOutput states = output_of(program, name);
   const int64_t repeats = batch.ids.size() > 1 ? rows_per_item : 1;
   if (batch.padded()) {
     for (size_t row = 0; row < batch.ids.size() * size_t(repeats); ++row) {
@@ -134,8 +132,9 @@ session::EncoderOutput Seq2SeqLm::encode(const TokenBatch& batch, int64_t rows_p
   }
   if (repeats == 1) return states;
   // Rows of the decoder read the states of their prompt.
-  std::vector<std::byte> one(slot.bytes / batch.ids.size());
-  auto repeated = device_.backend().allocate(slot.bytes * size_t(repeats), "states");
+  const size_t bytes = program.plan().externals[program.plan().external(name)].bytes;
+  std::vector<std::byte> one(bytes / batch.ids.size());
+  auto repeated = device_.backend().allocate(bytes * size_t(repeats), "states");
   for (size_t item = 0; item < batch.ids.size(); ++item) {
     program.buffer(name)->read(item * one.size(), one);
     for (size_t i = 0; i < size_t(repeats); ++i)

@@ -34,8 +34,7 @@ bool TokenBatch::padded() const {
 TextGeneratorBase::TextGeneratorBase(const std::filesystem::path& dir, const nlohmann::json& config,
                                      const LoadOptions& options)
     : dir_(dir), options_(options), tokenizer_(tokenizer::Tokenizer::load(dir)) {
-  sources_.generation_config_json = read_text_file(dir / "generation_config.json");
-  sources_.config_json = config.dump();
+  sources_ = generation_sources(dir, config);
   const auto tasks = config.find("task_specific_params");
   if (tasks == config.end() || !tasks->is_object() || tasks->empty()) return;
   std::string names;
@@ -48,20 +47,12 @@ void TextGeneratorBase::load_decoder(session::Device& device, const ModelFiles& 
                                      const DecoderNeeds& needs) {
   decoder_ = std::make_unique<TextDecoder>(device, files.require_decoders(needs), options_);
   description_.insert(description_.end(), decoder_->description().begin(), decoder_->description().end());
-  // Ids without a token would be left out of texts without a word.
-  const auto known = int64_t(tokenizer_.vocab_size());
-  if (known >= decoder_->vocab()) return;
-  remarks_.push_back("the tokenizer has " + std::to_string(known) + " tokens but the decoder scores " +
-                     std::to_string(decoder_->vocab()) + "; ids beyond them have no text");
+  if (const auto remark = vocabulary_remark(tokenizer_.vocab_size(), *decoder_)) remarks_.push_back(*remark);
 }
 
 generate::GenerationConfig TextGeneratorBase::generation_config(const GenerationFlags& flags,
                                                                 std::vector<std::string>& warnings) const {
-  GenerationSources sources = sources_;
-  sources.flags = flags;
-  LoadedGenerationConfig loaded = load_generation_config(sources);
-  warnings.insert(warnings.end(), loaded.warnings.begin(), loaded.warnings.end());
-  return loaded.config;
+  return with_flags(sources_, flags, warnings);
 }
 
 int64_t TextGeneratorBase::padding_id(const generate::GenerationConfig& config) const {

@@ -132,4 +132,10 @@ session::EncoderOutput output_of(const session::Program& program, const std::str
   return {program.buffer(name), slot.dtype, std::move(shape)};
 }
 
+std::optional<std::string> vocabulary_remark(size_t tokens, const TextDecoder& decoder) {
+  if (int64_t(tokens) >= decoder.vocab()) return std::nullopt;
+  return "the tokenizer has " + std::to_string(tokens) + " tokens but the decoder scores " +
+         std::to_string(decoder.vocab()) + "; ids beyond them have no text";
+}
+
 }  // namespace vulcap::loader

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -64,5 +65,9 @@ class TextDecoder {
 
 // An output of a program, where it is or will be.
 session::EncoderOutput output_of(const session::Program& program, const std::string& name);
+
+// A warning where the decoder scores more ids than the tokenizer has tokens: such ids would be left out of
+// texts without a word.
+std::optional<std::string> vocabulary_remark(size_t tokens, const TextDecoder& decoder);
 
 }  // namespace vulcap::loader

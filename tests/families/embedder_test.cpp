@@ -11,6 +11,7 @@
 #include "loader/tasks/zero_shot_image_classifier.h"
 #include "runtime/core/error.h"
 #include "runtime/session/open_device.h"
+#include "tests/families/error_of.h"
 #include "tests/onnx/model_builder.h"
 
 namespace vulcap::loader {
@@ -19,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 using core::ErrorCode;
 using nlohmann::json;
+using test::expect_error;
 using Ids = std::vector<int64_t>;
 
 session::Device& cpu() {
@@ -60,17 +62,6 @@ class Copy {
 };
 
 image::Image picture() { return image::decode_file(VULCAP_TEST_DATA "/images/scene_320x320.png"); }
-
-void expect_error(ErrorCode code, const std::string& part, const std::function<void()>& action) {
-  try {
-    action();
-    ADD_FAILURE() << "no error, expected: " << part;
-  } catch (const core::Error& error) {
-    EXPECT_EQ(error.code(), code) << error.message();
-    EXPECT_NE(error.message().find(part), std::string::npos) << error.message();
-    EXPECT_EQ(error.message().find('\n'), std::string::npos) << error.message();
-  }
-}
 
 bool warns(const Embedder& embedder, const std::string& part) {
   for (const std::string& warning : embedder.warnings()) {

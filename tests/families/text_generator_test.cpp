@@ -13,12 +13,14 @@
 #include "loader/read_json.h"
 #include "runtime/core/error.h"
 #include "runtime/session/open_device.h"
+#include "tests/families/error_of.h"
 
 namespace vulcap::loader {
 namespace {
 
 namespace fs = std::filesystem;
 using core::ErrorCode;
+using test::expect_error;
 
 session::Device& cpu() {
   static const session::OpenedDevice opened = session::open_device({"cpu", 2, {}});
@@ -60,17 +62,6 @@ TextResult generate(TextGenerator& generator, std::vector<std::string> prompts,
   request.prompts = std::move(prompts);
   if (with) with(request);
   return generator.generate(request, generator.generation_config(flags, warnings));
-}
-
-void expect_error(ErrorCode code, const std::string& part, const std::function<void()>& action) {
-  try {
-    action();
-    ADD_FAILURE() << "no error; expected one with '" << part << "'";
-  } catch (const core::Error& error) {
-    EXPECT_EQ(int(error.code()), int(code)) << error.message();
-    EXPECT_NE(error.message().find(part), std::string::npos) << error.message();
-    EXPECT_EQ(error.message().find('\n'), std::string::npos);
-  }
 }
 
 TEST(TextGenerator, AnEmptyPromptStartsFromBos) {

@@ -12,6 +12,7 @@
 #include "loader/tasks/token_classifier.h"
 #include "runtime/core/error.h"
 #include "runtime/session/open_device.h"
+#include "tests/families/error_of.h"
 #include "tests/onnx/model_builder.h"
 
 namespace vulcap::loader {
@@ -19,6 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using core::ErrorCode;
+using test::expect_error;
 
 session::Device& cpu() {
   static const session::OpenedDevice opened = [] {
@@ -46,17 +48,6 @@ class ChangedFolder {
  private:
   onnx_test::TempFolder folder_;
 };
-
-void expect_error(ErrorCode code, const std::string& part, const std::function<void()>& action) {
-  try {
-    action();
-    ADD_FAILURE() << "no error, expected: " << part;
-  } catch (const core::Error& error) {
-    EXPECT_EQ(error.code(), code) << error.message();
-    EXPECT_NE(error.message().find(part), std::string::npos) << error.message();
-    EXPECT_EQ(error.message().find('\n'), std::string::npos) << error.message();
-  }
-}
 
 std::vector<std::vector<LabelScore>> classify(TextClassifier& classifier, const std::string& text,
                                               const ClassifyOptions& options = {}) {
