@@ -98,7 +98,7 @@ int run(const Options& options) {
   const std::vector<std::string> texts = options.items.all_texts();
   if (texts.empty() && options.images.empty())
     throw core::Error(core::ErrorCode::kUsage, "nothing to embed; give --text, --text-file or images");
-  const session::OpenedDevice opened = open_for_user(options.embedder.model);
+  const session::OpenedDevice opened = options.embedder.model.open_for_user();
   const auto embedder = options.embedder.load(*opened.device);
   loader::TextOptions text = options.items.text;
   if (options.kind != "plain")

@@ -12,21 +12,28 @@ constexpr const char* kFooter =
     "usable device,\n"
     "6 verification found a difference. Results go to stdout, everything else to stderr.";
 
+using vulcap::apps::Command;
+namespace apps = vulcap::apps;
+
+// In the order of --help.
+constexpr Command (*kCommands[])(CLI::App&) = {
+    apps::add_caption,    apps::add_generate,    apps::add_classify,
+    apps::add_ner,        apps::add_qa,          apps::add_fill_mask,
+    apps::add_transcribe, apps::add_embed,       apps::add_search,
+    apps::add_verify,     apps::add_inspect,     apps::add_devices,
+    apps::add_bench,      apps::add_run,         apps::add_merge_lora,
+    apps::add_tokenize,   apps::add_conformance, apps::add_conformance_worker,
+};
+
 int run(int argc, char** argv) {
   CLI::App app{"vulcap captions images with ONNX vision-language models, on Vulkan or on the CPU."};
   app.set_version_flag("--version", std::string("vulcap ") + VULCAP_VERSION);
   app.require_subcommand(1);
   app.footer(kFooter);
-  vulcap::apps::Command chosen;
-  for (auto add :
-       {vulcap::apps::add_caption, vulcap::apps::add_generate, vulcap::apps::add_classify,
-        vulcap::apps::add_ner, vulcap::apps::add_qa, vulcap::apps::add_fill_mask,
-        vulcap::apps::add_transcribe, vulcap::apps::add_embed, vulcap::apps::add_search,
-        vulcap::apps::add_verify, vulcap::apps::add_inspect, vulcap::apps::add_devices,
-        vulcap::apps::add_bench, vulcap::apps::add_run, vulcap::apps::add_merge_lora,
-        vulcap::apps::add_tokenize, vulcap::apps::add_conformance, vulcap::apps::add_conformance_worker}) {
+  Command chosen;
+  for (auto add : kCommands) {
     const size_t before = app.get_subcommands({}).size();
-    vulcap::apps::Command command = add(app);
+    Command command = add(app);
     app.get_subcommands({}).at(before)->callback([&chosen, command] { chosen = command; });
   }
   try {

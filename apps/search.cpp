@@ -88,7 +88,7 @@ int run(const Options& options) {
   if (options.documents.empty() && options.items.texts.empty() && options.items.text_file.empty())
     throw core::Error(core::ErrorCode::kUsage,
                       "nothing to search; give images, .npy files, index folders, --text or --text-file");
-  const session::OpenedDevice opened = open_for_user(options.embedder.model);
+  const session::OpenedDevice opened = options.embedder.model.open_for_user();
   const auto embedder = options.embedder.load(*opened.device);
   const loader::Similarity similarity =
       options.similarity.empty() ? embedder->similarity() : loader::parse_similarity(options.similarity);

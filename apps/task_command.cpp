@@ -109,13 +109,6 @@ std::vector<std::string> TaskOptions::read_inputs() const {
   return all;
 }
 
-session::OpenedDevice open_for_user(const ModelOptions& model) {
-  session::OpenedDevice opened = model.open();
-  if (!model.verbose && model.device == "auto" && !opened.is_vulkan)
-    std::fprintf(stderr, "vulcap: running on the cpu: %s\n", opened.reason.c_str());
-  return opened;
-}
-
 int answer_all(const TaskOptions& options, const std::vector<std::string>& inputs, size_t batch,
                const Answer& answer) {
   nlohmann::json all = nlohmann::json::array();

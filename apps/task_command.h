@@ -18,9 +18,6 @@ std::string both_spellings(const std::string& name);
 // "a, b,c" -> {"a", "b", "c"}.
 std::vector<std::string> split_list(const std::string& text);
 
-// Opens the device; says on stderr where it runs when nobody asked for the CPU.
-session::OpenedDevice open_for_user(const ModelOptions& model);
-
 struct TaskOptions {
   ModelOptions model;
   std::vector<std::string> inputs;  // "-": the lines of stdin
@@ -32,7 +29,7 @@ struct TaskOptions {
   // Arguments, then the lines of the file. Throws core::Error: kUsage without any, kRuntime for a file that
   // cannot be read.
   std::vector<std::string> read_inputs() const;
-  session::OpenedDevice open() const { return open_for_user(model); }
+  session::OpenedDevice open() const { return model.open_for_user(); }
 };
 
 struct TaskResult {

@@ -199,6 +199,14 @@ CaptionResult CaptionerBase::caption(const image::Image& image, const CaptionPro
   return result;
 }
 
+std::vector<CaptionResult> CaptionerBase::caption_batch(std::span<const image::Image> images,
+                                                        const CaptionPrompt& prompt,
+                                                        const generate::GenerationConfig& config) {
+  std::vector<CaptionResult> results;
+  for (const image::Image& image : images) results.push_back(caption(image, prompt, config, {}));
+  return results;
+}
+
 CaptionResult CaptionerBase::caption_pixels(const image::PixelValues& pixels, const CaptionPrompt& prompt,
                                             const generate::GenerationConfig& config, const OnText& on_text) {
   CaptionResult result;

@@ -25,6 +25,8 @@ class CaptionerBase : public Captioner {
                                                std::vector<std::string>& warnings) const override;
   CaptionResult caption(const image::Image& image, const CaptionPrompt& prompt,
                         const generate::GenerationConfig& config, const OnText& on_text) override;
+  std::vector<CaptionResult> caption_batch(std::span<const image::Image> images, const CaptionPrompt& prompt,
+                                           const generate::GenerationConfig& config) override;
   CaptionResult caption_pixels(const image::PixelValues& pixels, const CaptionPrompt& prompt,
                                const generate::GenerationConfig& config, const OnText& on_text) override;
   void prepare(const generate::GenerationConfig& config) override;

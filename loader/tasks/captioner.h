@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -59,7 +60,12 @@ class Captioner {
   // kUsage for a prompt that the family does not take.
   virtual CaptionResult caption(const image::Image& image, const CaptionPrompt& prompt,
                                 const generate::GenerationConfig& config, const OnText& on_text = {}) = 0;
-  // The same from ready pixel values f32[3, height, width].
+  // One result an image, each as caption() gives it alone; images of one size run together. A failure of one
+  // is the failure of the call. Times of the common parts are shared out evenly.
+  virtual std::vector<CaptionResult> caption_batch(std::span<const image::Image> images,
+                                                   const CaptionPrompt& prompt,
+                                                   const generate::GenerationConfig& config) = 0;
+  // As caption(), from ready pixel values f32[3, height, width].
   virtual CaptionResult caption_pixels(const image::PixelValues& pixels, const CaptionPrompt& prompt,
                                        const generate::GenerationConfig& config,
                                        const OnText& on_text = {}) = 0;

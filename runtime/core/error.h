@@ -13,6 +13,7 @@ enum class ErrorCode : int {
   kUsage = 2,         // bad flag or argument
   kInvalidModel = 3,  // model folder, graph, config or tokenizer is invalid or unsupported
   kNoDevice = 4,      // the requested device is absent, or a fallback was forbidden
+  kPartial = 5,       // a batch is finished, some of its items failed
   kMismatch = 6,      // verification found a difference
 };
 

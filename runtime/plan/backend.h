@@ -53,6 +53,12 @@ class OutOfMemory : public core::Error {
   explicit OutOfMemory(std::string message) : core::Error(core::ErrorCode::kRuntime, std::move(message)) {}
 };
 
+// The device is gone for good with all that it held; a new one must be opened.
+class DeviceLost : public core::Error {
+ public:
+  explicit DeviceLost(std::string message) : core::Error(core::ErrorCode::kRuntime, std::move(message)) {}
+};
+
 struct Timing {
   int32_t call = 0;  // index into the plan's calls
   double seconds = 0;

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 
 #include "runtime/core/error.h"
+#include "runtime/plan/backend.h"
 
 namespace vulcap::vulkan {
 
@@ -81,18 +82,21 @@ std::string result_name(VkResult result) {
 
 void check(VkResult result, const char* what) {
   if (result == VK_SUCCESS) return;
-  std::string advice;
-  if (result == VK_ERROR_OUT_OF_DEVICE_MEMORY) {
-    advice = "; the device's memory is exhausted: close other programs that use it, or use --device cpu";
-  } else if (result == VK_ERROR_OUT_OF_HOST_MEMORY) {
-    advice = "; the machine's memory is exhausted: use a smaller model or --dtype fp16";
-  } else if (result == VK_ERROR_DEVICE_LOST) {
-    advice =
-        "; the driver gave the device up (a reset, a time limit or a driver error): run again, or use "
-        "--device cpu";
+  const std::string line = std::string("Vulkan: ") + what + " failed with " + result_name(result);
+  if (result == VK_ERROR_DEVICE_LOST) {
+    throw plan::DeviceLost(line +
+                           "; the driver gave the device up (a reset, a time limit or a driver error): run "
+                           "again, or use --device cpu");
   }
+  if (result == VK_ERROR_OUT_OF_DEVICE_MEMORY) {
+    throw plan::OutOfMemory(
+        line + "; the device's memory is exhausted: close other programs that use it, or use --device cpu");
+  }
+  const bool host_memory = result == VK_ERROR_OUT_OF_HOST_MEMORY;
   throw core::Error(core::ErrorCode::kRuntime,
-                    std::string("Vulkan: ") + what + " failed with " + result_name(result) + advice);
+                    line + (host_memory
+                                ? "; the machine's memory is exhausted: use a smaller model or --dtype fp16"
+                                : ""));
 }
 
 }  // namespace vulcap::vulkan

@@ -69,6 +69,9 @@ const std::vector<ForeignRule>& foreign_rules() {
       {{"cairo", "fontconfig/"}, {"loader/grounding/"}},
       {{"hwy/"}, {"runtime/cpu/"}},
       {{"CLI/"}, {"apps/"}},
+      {{"curl/"}, {"loader/hub/"}},
+      {{"httplib"}, {"apps/serve/"}},
+      {{"archive"}, {"apps/batch/"}},
   };
   return rules;
 }

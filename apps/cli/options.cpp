@@ -1,9 +1,9 @@
+#include "apps/cli/options.h"
+
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
-#include "apps/commands.h"
 #include "loader/generation_config.h"
 #include "runtime/core/error.h"
 
@@ -50,6 +50,13 @@ session::OpenedDevice DeviceOptions::open() const {
     std::fprintf(stderr, "vulcap: fallback to cpu: %s\n", reason.c_str());
   });
   if (verbose) std::fprintf(stderr, "device: %s (%s)\n", opened.name.c_str(), opened.reason.c_str());
+  return opened;
+}
+
+session::OpenedDevice DeviceOptions::open_for_user() const {
+  session::OpenedDevice opened = open();
+  if (!verbose && device == "auto" && !opened.is_vulkan)
+    std::fprintf(stderr, "vulcap: running on the cpu: %s\n", opened.reason.c_str());
   return opened;
 }
 
@@ -101,23 +108,6 @@ void GenerationOptions::add_to(CLI::App& command) {
         ->allow_extra_args(false)
         ->group("Generation (as in transformers' generate)");
   }
-}
-
-void Remarks::warn(const std::vector<std::string>& warnings) {
-  for (const std::string& warning : warnings) {
-    if (told_.insert(warning).second) std::fprintf(stderr, "vulcap: warning: %s\n", warning.c_str());
-  }
-}
-
-void Remarks::tell(const loader::Fallbacks& fallbacks) {
-  for (const auto& [reason, calls] : fallbacks) {
-    if (told_.insert(reason).second)
-      std::fprintf(stderr, "vulcap: fallback to cpu: %s (%d calls)\n", reason.c_str(), calls);
-  }
-}
-
-std::string dumped(const nlohmann::json& json, int indent) {
-  return json.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 std::map<core::Symbol, int64_t> parse_dims(const std::vector<std::string>& dims) {

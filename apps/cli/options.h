@@ -1,0 +1,48 @@
+// Options that several subcommands share.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "loader/tasks/load_options.h"
+#include "runtime/core/dim.h"
+#include "runtime/session/open_device.h"
+
+namespace vulcap::apps {
+
+struct DeviceOptions {
+  std::string device = "auto";
+  int threads = 0;
+  bool verbose = false;
+  bool check_finite = false;
+
+  void add_to(CLI::App& command);
+  session::OpenedDevice open() const;
+  // The same; says on stderr where it runs when nobody asked for the CPU.
+  session::OpenedDevice open_for_user() const;
+};
+
+struct ModelOptions : DeviceOptions {
+  std::string model;  // empty: the embedded model
+  std::string dtype = "auto";
+  std::string adapter;  // empty: none
+
+  void add_to(CLI::App& command);
+  std::filesystem::path model_dir() const;
+  loader::LoadOptions load_options() const;
+};
+
+// transformers' names in kebab-case or snake_case; a flag without a value switches a boolean on.
+struct GenerationOptions {
+  loader::GenerationFlags flags;
+
+  void add_to(CLI::App& command);
+};
+
+// Values of --dim, NAME=SIZE each. Throws core::Error(kUsage).
+std::map<core::Symbol, int64_t> parse_dims(const std::vector<std::string>& dims);
+
+}  // namespace vulcap::apps
