@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "runtime/core/hash.h"
 #include "shaders/shaders.h"
 
 namespace vulcap::vulkan {
@@ -31,7 +32,7 @@ Header make_header(const DeviceInfo& device, uint64_t shaders, std::span<const s
   header.vendor_id = device.vendor_id;
   header.shaders = shaders;
   header.blob_bytes = blob.size();
-  header.blob_hash = hash_bytes(blob);
+  header.blob_hash = core::hash_bytes(blob);
   return header;
 }
 
@@ -44,16 +45,11 @@ std::string hex(uint64_t value) {
 
 }  // namespace
 
-uint64_t hash_bytes(std::span<const std::byte> bytes, uint64_t seed) {
-  for (std::byte byte : bytes) seed = (seed ^ uint64_t(byte)) * 0x100000001b3u;
-  return seed;
-}
-
 uint64_t hash_shaders() {
   static const uint64_t hash = [] {
-    uint64_t value = hash_bytes({});
+    uint64_t value = core::hash_bytes({});
     for (const shaders::ShaderModule& module : shaders::modules())
-      value = hash_bytes(std::as_bytes(module.words), value);
+      value = core::hash_bytes(std::as_bytes(module.words), value);
     return value;
   }();
   return hash;

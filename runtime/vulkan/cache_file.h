@@ -12,8 +12,6 @@
 
 namespace vulcap::vulkan {
 
-// FNV-1a, 64 bits.
-uint64_t hash_bytes(std::span<const std::byte> bytes, uint64_t seed = 0xcbf29ce484222325u);
 // Hash of every embedded shader.
 uint64_t hash_shaders();
 
