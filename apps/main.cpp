@@ -1,7 +1,11 @@
 // vulcap: image captions from ONNX models, on Vulkan and on the CPU.
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <new>
 
+#include "apps/cli/console_options.h"
+#include "apps/cli/log.h"
 #include "apps/commands.h"
 #include "runtime/core/error.h"
 
@@ -12,7 +16,7 @@ constexpr const char* kFooter =
     "usable device,\n"
     "6 verification found a difference. Results go to stdout, everything else to stderr.";
 
-using vulcap::apps::Command;
+using namespace vulcap::apps;
 namespace apps = vulcap::apps;
 
 // In the order of --help.
@@ -30,11 +34,14 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", std::string("vulcap ") + VULCAP_VERSION);
   app.require_subcommand(1);
   app.footer(kFooter);
+  ConsoleOptions console_options;
   Command chosen;
   for (auto add : kCommands) {
     const size_t before = app.get_subcommands({}).size();
     Command command = add(app);
-    app.get_subcommands({}).at(before)->callback([&chosen, command] { chosen = command; });
+    CLI::App& subcommand = *app.get_subcommands({}).at(before);
+    console_options.add_to(subcommand);
+    subcommand.callback([&chosen, command] { chosen = command; });
   }
   try {
     app.parse(argc, argv);
@@ -43,20 +50,28 @@ int run(int argc, char** argv) {
     throw vulcap::core::Error(vulcap::core::ErrorCode::kUsage,
                               std::string(error.what()) + "; see vulcap --help");
   }
+  console_options.apply(*app.get_subcommands().front());
   return chosen();
 }
 
 int report(int code, const char* message) {
   std::fflush(stdout);
-  std::fprintf(stderr, "vulcap: error: %s\n", message);
+  log_error(message);
   return code;
+}
+
+// Results that did not reach stdout are a failure, whatever the command thinks.
+int flushed(int code) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  return report(int(vulcap::core::ErrorCode::kRuntime),
+                (std::string("stdout: the results cannot be written: ") + std::strerror(errno)).c_str());
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   try {
-    return run(argc, argv);
+    return flushed(run(argc, argv));
   } catch (const vulcap::core::Error& error) {
     return report(int(error.code()), error.what());
   } catch (const std::bad_alloc&) {

@@ -1,7 +1,6 @@
 #include "apps/captioning/engine.h"
 
-#include <cstdio>
-
+#include "apps/cli/log.h"
 #include "runtime/core/error.h"
 
 namespace vulcap::apps {
@@ -10,8 +9,7 @@ CaptionEngine::CaptionEngine(const ModelOptions& model, Remarks& remarks)
     : opened_(model.open_for_user()), remarks_(remarks) {
   captioner_ = loader::load_captioner(model.model_dir(), *opened_.device, model.load_options());
   tell();
-  if (!model.verbose) return;
-  for (const std::string& line : captioner_->description()) std::fprintf(stderr, "%s\n", line.c_str());
+  for (const std::string& line : captioner_->description()) log_detail(line);
 }
 
 void CaptionEngine::tell() {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
 
+#include "apps/cli/log.h"
 #include "loader/generation_config.h"
 #include "runtime/core/error.h"
 
@@ -46,17 +46,14 @@ session::OpenedDevice DeviceOptions::open() const {
   request.pipeline_cache_dir = session::default_cache_dir();
   session::OpenedDevice opened = session::open_device(request);
   opened.device->set_check_finite(check_finite);
-  opened.device->on_fall_back([](const std::string& reason) {
-    std::fprintf(stderr, "vulcap: fallback to cpu: %s\n", reason.c_str());
-  });
-  if (verbose) std::fprintf(stderr, "device: %s (%s)\n", opened.name.c_str(), opened.reason.c_str());
+  opened.device->on_fall_back([](const std::string& reason) { log_info("fallback to cpu: " + reason); });
+  log_detail("device: " + opened.name + " (" + opened.reason + ")");
   return opened;
 }
 
 session::OpenedDevice DeviceOptions::open_for_user() const {
   session::OpenedDevice opened = open();
-  if (!verbose && device == "auto" && !opened.is_vulkan)
-    std::fprintf(stderr, "vulcap: running on the cpu: %s\n", opened.reason.c_str());
+  if (!verbose && device == "auto" && !opened.is_vulkan) log_info("running on the cpu: " + opened.reason);
   return opened;
 }
 

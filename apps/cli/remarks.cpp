@@ -1,20 +1,21 @@
 #include "apps/cli/remarks.h"
 
-#include <cstdio>
 #include <nlohmann/json.hpp>
+
+#include "apps/cli/log.h"
 
 namespace vulcap::apps {
 
 void Remarks::warn(const std::vector<std::string>& warnings) {
   for (const std::string& warning : warnings) {
-    if (told_.insert(warning).second) std::fprintf(stderr, "vulcap: warning: %s\n", warning.c_str());
+    if (told_.insert(warning).second) log_warning(warning);
   }
 }
 
 void Remarks::tell(const loader::Fallbacks& fallbacks) {
   for (const auto& [reason, calls] : fallbacks) {
     if (told_.insert(reason).second)
-      std::fprintf(stderr, "vulcap: fallback to cpu: %s (%d calls)\n", reason.c_str(), calls);
+      log_info("fallback to cpu: " + reason + " (" + std::to_string(calls) + " calls)");
   }
 }
 
