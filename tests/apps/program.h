@@ -4,25 +4,17 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <map>
 #include <string>
 #include <vector>
 
+#include "tests/apps/child_process.h"
+
 namespace vulcap::testing {
 
-struct Outcome {
-  int exit_code = -1;  // -1: ended by a signal
-  int signal = 0;
-  bool timed_out = false;  // then it was killed
-  std::string out;
-  std::string err;
-};
+// What vulcap's environment is in tests, with `changes` on top. The pipeline cache goes to a folder of the
+// build tree.
+Environment program_environment(Environment changes);
 
-using Arguments = std::vector<std::string>;
-using Environment = std::map<std::string, std::string>;
-
-// `changes` are set on top of this process's environment. The pipeline cache goes to a folder of the build
-// tree.
 Outcome run_vulcap(const Arguments& arguments, const Environment& changes = {},
                    std::chrono::seconds limit = std::chrono::seconds(120));
 
