@@ -1,96 +1,109 @@
-#include <chrono>
-#include <cstdio>
-#include <nlohmann/json.hpp>
+#include <unistd.h>
 
-#include "apps/captioning/record.h"
+#include <algorithm>
+
+#include "apps/captioning/caption_run.h"
+#include "apps/cli/console.h"
+#include "apps/cli/line_reader.h"
+#include "apps/cli/stop_signals.h"
 #include "apps/commands.h"
-#include "apps/overlay.h"
-#include "loader/grounding/overlay.h"
-#include "loader/image/decode.h"
 #include "runtime/core/error.h"
 
 namespace vulcap::apps {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 struct Options {
-  ModelOptions model;
+  CaptionOptions caption;
   std::vector<std::string> images;
-  std::string format = "text";
-  loader::CaptionPrompt prompt;
-  std::string overlay;  // a PNG, or a folder for several images; empty: none
-  GenerationOptions generation;
+  bool interactive = false;
 };
 
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
+void caption_images(CaptionRun& run, const std::vector<std::string>& images) {
+  Progress progress("caption", "images", images.size());
+  for (const std::string& image : images) {
+    const size_t failed_before = run.failed();
+    run.caption(image);
+    progress.advance(1, run.failed() - failed_before);
+  }
 }
 
-void draw(const image::Image& image, const loader::Caption& caption, const std::filesystem::path& path) {
-  if (!caption.answer || caption.answer->type == grounding::AnswerType::kPureText) {
-    throw core::Error(core::ErrorCode::kUsage,
-                      "--overlay draws boxes and polygons, which this model and task do not give; Florence-2 "
-                      "does, with --task od for instance");
+// What a terminal makes of a file that is dropped on it: quotes around the path, or a backslash before
+// blanks.
+std::string unquoted(const std::string& line) {
+  if (line.size() >= 2 && (line[0] == '\'' || line[0] == '"') && line.back() == line[0])
+    return line.substr(1, line.size() - 2);
+  std::string path;
+  for (size_t i = 0; i < line.size(); ++i) {
+    if (line[i] == '\\' && i + 1 < line.size()) ++i;
+    path += line[i];
   }
-  grounding::write_overlay(image, caption.answer->regions, path);
+  return path;
 }
 
-// `overlay`: where to draw what was found; empty: nowhere.
-CaptionRecord caption_file(CaptionEngine& engine, const std::string& file,
-                           const loader::CaptionPrompt& prompt, const generate::GenerationConfig& config,
-                           const std::filesystem::path& overlay) {
-  CaptionRecord record;
-  record.file = file;
-  const auto begin = Clock::now();
-  try {
-    const image::Image image = image::decode_file(file);
-    record.decode_seconds = seconds_since(begin);
-    record.captioned = engine.caption(image, prompt, config);
-    if (!overlay.empty() && record.captioned.error.empty())
-      draw(image, record.captioned.result.captions.at(0), overlay);
-  } catch (const core::Error& error) {
-    if (error.code() != core::ErrorCode::kRuntime) throw;
-    record.captioned.error = error.message();
+std::string path_of(const std::string& line) {
+  const size_t begin = line.find_first_not_of(" \t");
+  if (begin == std::string::npos) return "";
+  const std::string trimmed = line.substr(begin, line.find_last_not_of(" \t") + 1 - begin);
+  for (const std::string& candidate : {line, trimmed, unquoted(trimmed)}) {
+    std::error_code ignored;
+    if (std::filesystem::exists(candidate, ignored)) return candidate;
   }
-  return record;
+  return trimmed;
 }
 
-void print_text(const CaptionRecord& record, bool with_name) {
-  for (const std::string& line : record_lines(record)) {
-    if (with_name) std::printf("%s: ", record.file.c_str());
-    std::printf("%s\n", line.c_str());
+void caption_lines(CaptionRun& run) {
+  const bool prompts = isatty(STDIN_FILENO) == 1;
+  LineReader lines;
+  for (;;) {
+    if (prompts) console().prompt("image> ");
+    const auto line = lines.next();
+    if (!line) break;
+    const std::string path = path_of(*line);
+    if (!path.empty()) run.caption(path);
   }
+  if (prompts) console().prompt("\n");
 }
 
 int run(const Options& options) {
-  const auto begin = Clock::now();
-  std::vector<std::filesystem::path> overlays(options.images.size());
-  if (!options.overlay.empty()) overlays = overlay_paths(options.overlay, options.images);
-  Remarks remarks;
-  CaptionEngine engine(options.model, remarks);
-  const generate::GenerationConfig config = engine.generation_config(options.generation.flags);
-  if (options.model.verbose) std::fprintf(stderr, "load: %.1f ms\n", seconds_since(begin) * 1e3);
-
-  nlohmann::json all = nlohmann::json::array();
-  int failed = 0;
-  for (size_t i = 0; i < options.images.size(); ++i) {
-    const CaptionRecord record = caption_file(engine, options.images[i], options.prompt, config, overlays[i]);
-    const std::string& error = record.captioned.error;
-    remarks.warn(record_remarks(record));
-    if (!error.empty()) {
-      ++failed;
-      std::fprintf(stderr, "vulcap: error: %s\n", error.c_str());
-    } else if (options.model.verbose) {
-      std::fprintf(stderr, "%s\n", timing_line(record).c_str());
-    }
-    if (options.format == "text" && error.empty()) print_text(record, options.images.size() > 1);
-    if (options.format == "json") all.push_back(record_json(record));
-    if (options.format == "jsonl") std::printf("%s\n", dumped(record_json(record)).c_str());
-    std::fflush(stdout);
+  const StopSignals signals{SIGINT, SIGTERM};
+  const bool several = options.images.size() > 1 || options.interactive;
+  const bool typed = options.interactive && isatty(STDIN_FILENO) == 1;
+  CaptionRun run(options.caption, several, several && !typed);
+  run.check(options.images);
+  try {
+    if (!options.images.empty()) caption_images(run, options.images);
+    if (options.interactive) caption_lines(run);
+  } catch (const Stopped& stopped) {
+    run.finish(false);
+    return stopped.exit_code();
   }
-  if (options.format == "json") std::printf("%s\n", dumped(all, 2).c_str());
-  return failed == 0 ? 0 : int(core::ErrorCode::kRuntime);
+  run.finish(true);
+  return run.failed() == 0 ? 0 : int(core::ErrorCode::kRuntime);
+}
+
+// -i and --image without a value are the resident mode, as --interactive.
+void take_images(Options& options, const std::vector<std::string>& values) {
+  for (const std::string& value : values) {
+    if (value.empty()) {
+      options.interactive = true;
+    } else {
+      options.images.push_back(value);
+    }
+  }
+}
+
+void check(const Options& options) {
+  const size_t stdins = size_t(std::count(options.images.begin(), options.images.end(), "-"));
+  if (options.images.empty() && !options.interactive) {
+    throw core::Error(
+        core::ErrorCode::kUsage,
+        "no image; give PNG or JPEG files, - for bytes on stdin, or -i to read paths line by line");
+  }
+  if (stdins > 1 || (stdins == 1 && options.interactive))
+    throw core::Error(core::ErrorCode::kUsage, "stdin holds one image (-) or the paths of -i, once");
+  if (options.interactive && options.caption.format == "json")
+    throw core::Error(core::ErrorCode::kUsage,
+                      "--format json is one array at the end; -i answers at once: jsonl");
 }
 
 }  // namespace
@@ -98,20 +111,21 @@ int run(const Options& options) {
 Command add_caption(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("caption", "Print one caption an image");
-  options->model.add_to(*command);
-  command->add_option("images", options->images, "PNG or JPEG files")->required();
-  command->add_option("--format", options->format, "text, json (one array) or jsonl (one object a line)")
-      ->check(CLI::IsMember({"text", "json", "jsonl"}))
-      ->capture_default_str();
-  command->add_option("-p,--prompt", options->prompt.text,
-                      "What the caption starts with, a question, or an instruction: as the family takes it");
-  command->add_option("--task", options->prompt.task,
-                      "A task that the family knows; Florence-2: caption, od, ocr, ocr-with-region, ... or "
-                      "their tokens, '<OD>'");
-  command->add_option("--overlay", options->overlay,
-                      "Draw what the task found over the image, into this PNG; a folder for several images");
-  options->generation.add_to(*command);
-  return [options] { return run(*options); };
+  command
+      ->add_option_function<std::vector<std::string>>(
+          "-i,--image,images",
+          [options](const std::vector<std::string>& values) { take_images(*options, values); },
+          "PNG or JPEG files; -: bytes from stdin; -i without a value: --interactive")
+      ->expected(0, CLI::detail::expected_max_vector_size);
+  command->add_flag("--interactive", options->interactive,
+                    "Keep the model loaded and caption the paths that stdin gives, one a line");
+  options->caption.add_to(*command, {"text", "json", "jsonl", "csv"});
+  command->add_option("-o,--output", options->caption.output,
+                      "Write the results to this file, which is there whole or not at all");
+  return [options] {
+    check(*options);
+    return run(*options);
+  };
 }
 
 }  // namespace vulcap::apps

@@ -69,7 +69,7 @@ loader::TokenizeOptions tokenize_options(const Options& options) {
 int classify_texts(const Options& options, session::Device& device) {
   loader::TextClassifier classifier(options.task.model.model_dir(), device,
                                     options.task.model.load_options());
-  const TaskReport report(classifier, options.task.model.verbose);
+  const TaskReport report(classifier);
   loader::ClassifyOptions classify;
   classify.top_k =
       top_k_of(options, classifier.labels().return_all_scores ? classifier.labels().names.size() : 1);
@@ -94,7 +94,7 @@ int classify_texts(const Options& options, session::Device& device) {
 int classify_zero_shot(const Options& options, session::Device& device) {
   loader::TextClassifier classifier(options.task.model.model_dir(), device,
                                     options.task.model.load_options());
-  const TaskReport report(classifier, options.task.model.verbose);
+  const TaskReport report(classifier);
   const std::vector<std::string> labels = split_list(options.labels);
   loader::ZeroShotOptions zero_shot;
   zero_shot.multi_label = options.multi_label;
@@ -111,7 +111,7 @@ int classify_zero_shot(const Options& options, session::Device& device) {
 int choose(const Options& options, session::Device& device) {
   loader::ChoiceClassifier classifier(options.task.model.model_dir(), device,
                                       options.task.model.load_options());
-  const TaskReport report(classifier, options.task.model.verbose);
+  const TaskReport report(classifier);
   return answer_all(options.task, options.task.read_inputs(), 1, [&](std::span<const std::string> texts) {
     const auto logits = classifier.choose(texts[0], options.choices, tokenize_options(options));
     const auto ranked = loader::ranked(options.choices, logits, std::nullopt);
@@ -122,7 +122,7 @@ int choose(const Options& options, session::Device& device) {
 int classify_images(const Options& options, session::Device& device) {
   loader::ImageClassifier classifier(options.task.model.model_dir(), device,
                                      options.task.model.load_options());
-  const TaskReport report(classifier, options.task.model.verbose);
+  const TaskReport report(classifier);
   loader::ImageClassifyOptions classify;
   classify.top_k = top_k_of(options, classify.top_k).value_or(SIZE_MAX);
   classify.function = function_of(options);
@@ -135,7 +135,7 @@ int classify_images(const Options& options, session::Device& device) {
 int classify_images_zero_shot(const Options& options, session::Device& device) {
   const auto classifier = loader::load_zero_shot_image_classifier(options.task.model.model_dir(), device,
                                                                   options.task.model.load_options());
-  const TaskReport report(*classifier, options.task.model.verbose);
+  const TaskReport report(*classifier);
   const std::vector<std::string> names = split_list(options.labels);
   return answer_all(options.task, options.task.read_inputs(), 1, [&](std::span<const std::string> files) {
     auto labels = classifier->classify(image::decode_file(files[0]), names,

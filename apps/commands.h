@@ -12,6 +12,7 @@ namespace vulcap::apps {
 using Command = std::function<int()>;
 
 Command add_caption(CLI::App& app);
+Command add_watch(CLI::App& app);
 Command add_classify(CLI::App& app);
 Command add_ner(CLI::App& app);
 Command add_qa(CLI::App& app);

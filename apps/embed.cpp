@@ -3,6 +3,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "apps/cli/log.h"
 #include "apps/commands.h"
 #include "apps/embedding_items.h"
 #include "apps/task_command.h"
@@ -108,14 +109,12 @@ int run(const Options& options) {
   Remarks remarks;
   remarks.warn(embedder->warnings());
   remarks.tell(embedder->fallbacks());
-  if (options.embedder.model.verbose) {
-    for (const std::string& line : embedder->description()) std::fprintf(stderr, "%s\n", line.c_str());
-  }
+  for (const std::string& line : embedder->description()) log_detail(line);
   bool failed = false;
   for (Item& item : items) {
     if (!item.error.empty() && format == "npy")  // whose rows have no names
       throw core::Error(core::ErrorCode::kRuntime, options.output + ": not written; " + item.error);
-    if (!item.error.empty()) std::fprintf(stderr, "vulcap: error: %s\n", item.error.c_str());
+    if (!item.error.empty()) log_error(item.error);
     failed |= !item.error.empty();
     if (options.normalize) loader::normalize_rows(item.embedding);
   }

@@ -31,7 +31,7 @@ int run(const Options& options) {
   const session::OpenedDevice opened = options.task.open();
   loader::MaskFiller filler(options.task.model.model_dir(), *opened.device,
                             options.task.model.load_options());
-  const TaskReport report(filler, options.task.model.verbose);
+  const TaskReport report(filler);
   loader::FillOptions fill = options.fill;
   fill.targets = split_list(options.targets);
   return answer_all(options.task, texts, 1, [&](std::span<const std::string> one) {

@@ -3,6 +3,7 @@
 #include <numeric>
 #include <optional>
 
+#include "apps/cli/log.h"
 #include "apps/task_command.h"
 #include "loader/chat/chat_template.h"
 #include "loader/tasks/text_generator.h"
@@ -89,19 +90,21 @@ nlohmann::json texts_json(const std::vector<loader::GeneratedText>& texts, bool 
   return list;
 }
 
-void print_timing(const loader::TextResult& result) {
+std::string timing_line(const loader::TextResult& result) {
   const loader::TextTiming& t = result.timing;
   const double steps = std::accumulate(t.steps.begin(), t.steps.end(), 0.0);
   size_t tokens = 0;
   for (const auto& texts : result.texts) {
     for (const loader::GeneratedText& text : texts) tokens += text.new_ids.size();
   }
-  std::fprintf(stderr,
-               "encode %.2f ms, prefill %.2f ms, %zu steps of %.2f ms, %zu tokens, %.1f tokens/s, total %.2f "
-               "ms\n",
-               t.encode * 1e3, t.prefill * 1e3, t.steps.size(),
-               t.steps.empty() ? 0.0 : steps / double(t.steps.size()) * 1e3, tokens,
-               double(tokens) / std::max(1e-9, t.prefill + steps), t.total * 1e3);
+  char line[256];
+  std::snprintf(
+      line, sizeof line,
+      "encode %.2f ms, prefill %.2f ms, %zu steps of %.2f ms, %zu tokens, %.1f tokens/s, total %.2f ms",
+      t.encode * 1e3, t.prefill * 1e3, t.steps.size(),
+      t.steps.empty() ? 0.0 : steps / double(t.steps.size()) * 1e3, tokens,
+      double(tokens) / std::max(1e-9, t.prefill + steps), t.total * 1e3);
+  return line;
 }
 
 void check_stream(const Options& options, const generate::GenerationConfig& config) {
@@ -137,7 +140,7 @@ class Run {
     }
     const loader::TextResult result = generator_.generate(request, config_);
     remarks_.warn(result.warnings);
-    if (options_.task.model.verbose) print_timing(result);
+    log_detail(timing_line(result));
     std::vector<TaskResult> answers;
     for (const auto& texts : result.texts) {
       TaskResult answer;
@@ -164,7 +167,7 @@ int run(const Options& options) {
   loader::LoadOptions load = options.task.model.load_options();
   load.file = options.file_name;
   const auto generator = loader::load_text_generator(options.task.model.model_dir(), *opened.device, load);
-  const TaskReport report(*generator, options.task.model.verbose);
+  const TaskReport report(*generator);
   std::vector<std::string> warnings;
   const generate::GenerationConfig config = generator->generation_config(options.generation.flags, warnings);
   Remarks().warn(warnings);

@@ -21,12 +21,25 @@ namespace apps = vulcap::apps;
 
 // In the order of --help.
 constexpr Command (*kCommands[])(CLI::App&) = {
-    apps::add_caption,    apps::add_generate,    apps::add_classify,
-    apps::add_ner,        apps::add_qa,          apps::add_fill_mask,
-    apps::add_transcribe, apps::add_embed,       apps::add_search,
-    apps::add_verify,     apps::add_inspect,     apps::add_devices,
-    apps::add_bench,      apps::add_run,         apps::add_merge_lora,
-    apps::add_tokenize,   apps::add_conformance, apps::add_conformance_worker,
+    apps::add_caption,
+    apps::add_watch,
+    apps::add_generate,
+    apps::add_classify,
+    apps::add_ner,
+    apps::add_qa,
+    apps::add_fill_mask,
+    apps::add_transcribe,
+    apps::add_embed,
+    apps::add_search,
+    apps::add_verify,
+    apps::add_inspect,
+    apps::add_devices,
+    apps::add_bench,
+    apps::add_run,
+    apps::add_merge_lora,
+    apps::add_tokenize,
+    apps::add_conformance,
+    apps::add_conformance_worker,
 };
 
 int run(int argc, char** argv) {

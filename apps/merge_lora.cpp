@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "apps/cli/log.h"
 #include "apps/commands.h"
 #include "loader/lora/merged_model.h"
 
@@ -10,16 +11,14 @@ namespace {
 struct Options {
   std::string model, adapter, out;
   bool partial = false;
-  bool verbose = false;
 };
 
 int run(const Options& options) {
   const auto merged = lora::write_merged_model(options.model, options.adapter, options.out, options.partial);
   for (const auto& [module, target] : merged.modules) {
-    if (options.verbose) std::fprintf(stderr, "%s -> %s\n", module.c_str(), target.c_str());
+    log_detail(module + " -> " + target);
   }
-  for (const std::string& module : merged.unmatched)
-    std::fprintf(stderr, "vulcap: warning: not in this file: %s\n", module.c_str());
+  for (const std::string& module : merged.unmatched) log_warning("not in this file: " + module);
   std::printf("%s: %zu modules merged, %zu weights changed\n", options.out.c_str(), merged.modules.size(),
               merged.edits.size());
   return 0;
@@ -43,7 +42,6 @@ Command add_merge_lora(CLI::App& app) {
       ->required();
   command->add_flag("--partial", options->partial,
                     "Leave out modules that the file lacks, for a model in several files");
-  command->add_flag("-v,--verbose", options->verbose, "Which weights each module was merged into, on stderr");
   return [options] { return run(*options); };
 }
 

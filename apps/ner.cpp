@@ -41,7 +41,7 @@ int run(const Options& options) {
   const session::OpenedDevice opened = options.task.open();
   loader::TokenClassifier classifier(options.task.model.model_dir(), *opened.device,
                                      options.task.model.load_options());
-  const TaskReport report(classifier, options.task.model.verbose);
+  const TaskReport report(classifier);
   return answer_all(options.task, texts, 1, [&](std::span<const std::string> one) {
     const auto found = classifier.find_entities(one[0], entities, options.batch_size);
     return std::vector<TaskResult>{{loader::entities_json(found), table(found)}};

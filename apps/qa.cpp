@@ -42,7 +42,7 @@ int run(const Options& options) {
   const session::OpenedDevice opened = options.task.open();
   loader::QuestionAnswerer answerer(options.task.model.model_dir(), *opened.device,
                                     options.task.model.load_options());
-  const TaskReport report(answerer, options.task.model.verbose);
+  const TaskReport report(answerer);
   return answer_all(options.task, questions, 1, [&](std::span<const std::string> one) {
     const auto answers = answerer.answer(one[0], context, options.question, options.batch_size);
     return std::vector<TaskResult>{{loader::answers_json(answers), lines(answers)}};

@@ -6,6 +6,7 @@
 #include <memory>
 #include <random>
 
+#include "apps/cli/log.h"
 #include "apps/commands.h"
 #include "loader/onnx/import.h"
 #include "loader/tensor_files.h"
@@ -123,7 +124,7 @@ void report_host_calls(const session::Session& session) {
     }
   }
   for (const auto& [reason, calls] : reasons)
-    std::fprintf(stderr, "vulcap: fallback to cpu: %s (%d calls)\n", reason.c_str(), calls);
+    log_info("fallback to cpu: " + reason + " (" + std::to_string(calls) + " calls)");
 }
 
 void time_rounds(session::Session& session, const session::NamedTensors& inputs, int rounds) {
@@ -146,9 +147,10 @@ int run(const Options& options) {
   session::Session session(*opened.device, graph, passes);
   const auto begin = Clock::now();
   const session::NamedTensors outputs = session.run(inputs);
-  if (options.device.verbose)
-    std::fprintf(stderr, "first run: %.1f ms\n",
-                 std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
+  char first_run[48];
+  std::snprintf(first_run, sizeof first_run, "first run: %.1f ms",
+                std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
+  log_detail(first_run);
   report_host_calls(session);
   if (options.rounds > 0) time_rounds(session, inputs, options.rounds);
   for (graph::ValueId id : graph.outputs) print_value(graph.value(id), outputs);

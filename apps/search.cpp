@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "apps/cli/log.h"
 #include "apps/commands.h"
 #include "apps/embedding_items.h"
 #include "apps/task_command.h"
@@ -77,7 +78,7 @@ std::vector<Item> collect(const Options& options, loader::Embedder& embedder, bo
     if (item.error.empty()) {
       good.push_back(std::move(item));
     } else {
-      std::fprintf(stderr, "vulcap: error: %s\n", item.error.c_str());
+      log_error(item.error);
       failed = true;
     }
   }

@@ -117,7 +117,7 @@ int answer_all(const TaskOptions& options, const std::vector<std::string>& input
     const size_t count = std::min(batch, inputs.size() - begin);
     for (const Answered& item : answered(std::span(inputs).subspan(begin, count), answer)) {
       failed |= !item.error.empty();
-      if (!item.error.empty()) std::fprintf(stderr, "vulcap: error: %s\n", item.error.c_str());
+      if (!item.error.empty()) log_error(item.error);
       if (options.format == "text") print_text(item, inputs.size() > 1);
       if (options.format == "json")
         all.push_back(item.error.empty() ? item.result.json : nlohmann::json{{"error", item.error}});

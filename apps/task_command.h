@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/cli/log.h"
 #include "apps/commands.h"
 
 namespace vulcap::apps {
@@ -50,10 +51,8 @@ int answer_all(const TaskOptions& options, const std::vector<std::string>& input
 template <typename Task>
 class TaskReport {
  public:
-  TaskReport(const Task& task, bool verbose) : task_(task) {
-    if (verbose) {
-      for (const std::string& line : task.description()) std::fprintf(stderr, "%s\n", line.c_str());
-    }
+  explicit TaskReport(const Task& task) : task_(task) {
+    for (const std::string& line : task.description()) log_detail(line);
     tell();
   }
   ~TaskReport() { tell(); }

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <optional>
 
+#include "apps/cli/log.h"
 #include "apps/commands.h"
 #include "loader/tasks/transcriber.h"
 #include "runtime/core/error.h"
@@ -99,16 +100,17 @@ nlohmann::json record(const Outcome& outcome, const std::string& device) {
   return item;
 }
 
-void print_timing(const Outcome& outcome) {
+std::string timing_line(const Outcome& outcome) {
   const loader::TranscriptionTiming& t = outcome.result.timing;
   const auto& steps = t.generation.steps;
   const double sum = std::accumulate(steps.begin(), steps.end(), 0.0);
-  std::fprintf(
-      stderr,
-      "%s: %.2f s of sound, features %.2f ms, encode %.2f ms, prefill %.2f ms, %zu steps of %.2f ms, "
-      "total %.2f ms\n",
-      outcome.file.c_str(), outcome.seconds, t.features * 1e3, t.encode * 1e3, t.generation.prefill * 1e3,
-      steps.size(), steps.empty() ? 0.0 : sum / double(steps.size()) * 1e3, t.total * 1e3);
+  char line[256];
+  std::snprintf(line, sizeof line,
+                ": %.2f s of sound, features %.2f ms, encode %.2f ms, prefill %.2f ms, %zu steps of %.2f ms, "
+                "total %.2f ms",
+                outcome.seconds, t.features * 1e3, t.encode * 1e3, t.generation.prefill * 1e3, steps.size(),
+                steps.empty() ? 0.0 : sum / double(steps.size()) * 1e3, t.total * 1e3);
+  return outcome.file + line;
 }
 
 Outcome transcribe_file(loader::Transcriber& transcriber, const std::string& file,
@@ -147,9 +149,9 @@ int run_files(const Options& options, loader::Transcriber& transcriber,
     remarks.tell(transcriber.fallbacks());
     if (!outcome.error.empty()) {
       ++failed;
-      std::fprintf(stderr, "vulcap: error: %s\n", outcome.error.c_str());
-    } else if (options.model.verbose) {
-      print_timing(outcome);
+      log_error(outcome.error);
+    } else {
+      log_detail(timing_line(outcome));
     }
     if (options.format == "text" && !printer && outcome.error.empty())
       std::printf("%s%s\n", prefix.c_str(), one_line(outcome.result.text).c_str());
@@ -174,9 +176,7 @@ int run(const Options& options) {
   Remarks remarks;
   remarks.warn(warnings);
   remarks.warn(transcriber->warnings());
-  if (options.model.verbose) {
-    for (const std::string& line : transcriber->description()) std::fprintf(stderr, "%s\n", line.c_str());
-  }
+  for (const std::string& line : transcriber->description()) log_detail(line);
   return run_files(options, *transcriber, config, opened.name, remarks);
 }
 

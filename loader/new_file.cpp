@@ -10,10 +10,15 @@
 
 namespace vulcap::loader {
 
-NewFile::NewFile(std::filesystem::path path)
-    : path_(std::move(path)), temporary_(path_.string() + ".part" + std::to_string(getpid())) {
-  if (std::filesystem::is_directory(path_)) fail(EISDIR);
-  file_.reset(std::fopen(temporary_.c_str(), "wbe"));
+NewFile::NewFile(std::filesystem::path path) : path_(std::move(path)) {
+  std::error_code ignored;
+  if (std::filesystem::is_symlink(path_, ignored)) {
+    if (const auto target = std::filesystem::canonical(path_, ignored); !ignored) path_ = target;
+  }
+  if (std::filesystem::is_directory(path_, ignored)) fail(EISDIR);
+  if (!std::filesystem::exists(path_, ignored) || std::filesystem::is_regular_file(path_, ignored))
+    temporary_ = path_.string() + ".part" + std::to_string(getpid());
+  file_.reset(std::fopen((temporary_.empty() ? path_ : temporary_).c_str(), "wbe"));
   if (!file_) fail(errno);
 }
 
@@ -35,7 +40,10 @@ void NewFile::write(std::span<const std::byte> bytes) {
 }
 
 void NewFile::commit() {
+  if (std::fflush(file_.get()) != 0) fail(errno);
+  if (!temporary_.empty() && fsync(fileno(file_.get())) != 0) fail(errno);
   if (std::fclose(file_.release()) != 0) fail(errno);
+  if (temporary_.empty()) return;
   std::error_code error;
   std::filesystem::rename(temporary_, path_, error);
   if (error) fail(error.value());

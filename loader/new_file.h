@@ -9,7 +9,8 @@
 
 namespace vulcap::loader {
 
-// Written beside `path` under a temporary name, which goes away if commit() is not reached. Throws
+// Written beside `path` under a temporary name, which goes away if commit() is not reached. A symbolic link
+// stays and its target is replaced; what is no file (a pipe, a device) is written as it is. Throws
 // core::Error(kRuntime) beginning with `path` and the system's reason when something cannot be written.
 class NewFile {
  public:
@@ -20,7 +21,7 @@ class NewFile {
 
   void write(std::span<const std::byte> bytes);
   size_t size() const { return size_; }
-  // Replaces what was at `path`.
+  // Replaces what was at `path`, once the bytes are on the disk.
   void commit();
 
  private:

@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "apps/cli/remarks.h"
+
 namespace vulcap::apps {
 namespace {
 
@@ -16,6 +18,27 @@ nlohmann::json timing_json(const CaptionRecord& record) {
           {"steps", t.steps},
           {"detokenize", t.detokenize},
           {"total", t.total + record.decode_seconds}};
+}
+
+std::string csv_line(const std::vector<std::string>& fields) {
+  std::string line;
+  for (const std::string& field : fields) {
+    if (&field != fields.data()) line += ',';
+    if (field.find_first_of(",\"\r\n") == std::string::npos) {
+      line += field;
+      continue;
+    }
+    line += '"';
+    for (const char c : field) line += c == '"' ? std::string("\"\"") : std::string(1, c);
+    line += '"';
+  }
+  return line + "\n";
+}
+
+std::string number_text(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.6g", value);
+  return text;
 }
 
 // What a task found: as transformers gives it, and region by region.
@@ -50,6 +73,24 @@ nlohmann::json record_json(const CaptionRecord& record) {
   if (!record.captioned.fallback.empty()) item["fallback"] = record.captioned.fallback;
   item["timing"] = timing_json(record);
   return item;
+}
+
+std::string csv_header() { return "file,rank,caption,score,answer,device,fallback,seconds,error\n"; }
+
+std::string record_csv(const CaptionRecord& record) {
+  const Captioned& captioned = record.captioned;
+  if (!captioned.error.empty())
+    return csv_line({record.file, "", "", "", "", captioned.device, captioned.fallback, "", captioned.error});
+  std::string lines;
+  int rank = 0;
+  const std::string seconds = number_text(captioned.result.timing.total + record.decode_seconds);
+  for (const loader::Caption& caption : captioned.result.captions) {
+    lines += csv_line({record.file, std::to_string(++rank), caption.text,
+                       caption.score ? number_text(*caption.score) : "",
+                       caption.answer ? dumped(grounding::reference_form(*caption.answer)) : "",
+                       captioned.device, captioned.fallback, seconds, ""});
+  }
+  return lines;
 }
 
 std::vector<std::string> record_lines(const CaptionRecord& record) {

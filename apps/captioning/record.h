@@ -18,6 +18,9 @@ struct CaptionRecord {
 // {"file", "caption", "captions": [{"text", "ids", "score"?}], "device", "timing"} with what a task found, or
 // {"file", "error"}. Times in seconds.
 nlohmann::json record_json(const CaptionRecord& record);
+// RFC 4180 with "\n": the header, and a line a caption, best first; a failure is one line without rank.
+std::string csv_header();
+std::string record_csv(const CaptionRecord& record);
 // The captions, or what a task found, a line each.
 std::vector<std::string> record_lines(const CaptionRecord& record);
 // What the parser of a task's answer has to say.

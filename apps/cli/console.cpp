@@ -59,6 +59,13 @@ void Console::result(std::string_view text) {
   draw();
 }
 
+void Console::prompt(std::string_view text) {
+  const std::lock_guard lock(mutex_);
+  erase();
+  std::fprintf(stderr, "%.*s", int(text.size()), text.data());
+  std::fflush(stderr);
+}
+
 void Console::remark(std::string_view line) {
   const std::lock_guard lock(mutex_);
   erase();

@@ -27,6 +27,8 @@ class Console {
   // Writes to stdout and flushes. A piece that ends inside a line keeps the status hidden until the line
   // ends. Throws core::Error(kRuntime) when stdout takes no more.
   void result(std::string_view text);
+  // Asks for a line of stdin, on stderr.
+  void prompt(std::string_view text);
   // A line to stderr, without its end.
   void remark(std::string_view line);
   // Shows `line` in place of the last status; empty: none.
