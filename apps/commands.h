@@ -24,6 +24,7 @@ Command add_generate(CLI::App& app);
 Command add_inspect(CLI::App& app);
 Command add_verify(CLI::App& app);
 Command add_bench(CLI::App& app);
+Command add_bench_worker(CLI::App& app);
 Command add_conformance(CLI::App& app);
 Command add_run(CLI::App& app);
 Command add_transcribe(CLI::App& app);

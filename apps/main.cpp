@@ -40,6 +40,7 @@ constexpr Command (*kCommands[])(CLI::App&) = {
     apps::add_tokenize,
     apps::add_conformance,
     apps::add_conformance_worker,
+    apps::add_bench_worker,
 };
 
 int run(int argc, char** argv) {

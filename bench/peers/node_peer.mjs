@@ -20,7 +20,3 @@ export function loadPackage(options, name) {
   const version = JSON.parse(readFileSync(`${folder}/${name}/package.json`)).version;
   return { version, exports: createRequire(`${folder}/`)(name) };
 }
-
-export function peakRssBytes() {
-  return process.resourceUsage().maxRSS * 1024;
-}

@@ -1,23 +1,25 @@
 #!/usr/bin/env python3
-"""ONNX Runtime's CPU provider on an encoder and an optimum merged decoder; prints a graph record.
+"""ONNX Runtime's CPU provider on an encoder and an optimum merged decoder, as a peer of `vulcap bench`.
 
-The record's fields and the seeded input are those of bench/README.md.
+    ort_cpu.py --model DIR --pixels FILE --shape N,3,H,W [--dtype fp32|fp16|q8|q4] [--threads 2]
+               [--batch-size 1] [--n-gen 0]
 
-
-    ort_cpu.py --model DIR [--dtype fp32|fp16|q8] [--threads 2] [--steps 16] [--rounds 3] [--pixels FILE.npy]
+FILE holds the pixel values, f32, row-major. Captions the first image, says so, and then captions all of them
+for every line on stdin; the lines on stdout are those of bench/README.md. Needs onnxruntime and numpy.
 """
 
 import argparse
 import json
-import resource
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
 
-SUFFIXES = {"fp32": "", "fp16": "_fp16", "q8": "_quantized", "q4": "_q4"}
+SUFFIXES = {"fp32": "", "fp16": "_fp16", "q8": "_quantized", "int8": "_int8", "uint8": "_uint8", "q4": "_q4"}
 FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+LONGEST = 20  # tokens beside the prompt, where generation_config.json names no length
 
 
 def parse_arguments():
@@ -25,11 +27,12 @@ def parse_arguments():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--pixels", type=Path, required=True)
+    parser.add_argument("--shape", required=True)
     parser.add_argument("--dtype", choices=SUFFIXES, default="fp32")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=16, help="tokens a caption; 0 times the encoder alone")
-    parser.add_argument("--rounds", type=int, default=3, help="timed captions, after one that is not timed")
-    parser.add_argument("--pixels", type=Path, help="pixel_values as .npy; default: the seeded input")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--batch-size", type=int, default=1)
+    parser.add_argument("--n-gen", type=int, default=0, help="tokens a caption; 0: to the end of each")
     return parser.parse_args()
 
 
@@ -41,18 +44,23 @@ def graph_file(folder, stem, dtype):
     raise SystemExit(f"ort_cpu: no {name} in {folder} or {folder}/onnx")
 
 
-def read_json(path):
-    return json.loads(path.read_text())
+def read_settings(folder):
+    """config.json with generation_config.json over it."""
+    settings = {}
+    for name in ("config.json", "generation_config.json"):
+        if (folder / name).is_file():
+            settings.update(json.loads((folder / name).read_text()))
+    return settings
 
 
-def image_side(folder):
-    size = read_json(folder / "preprocessor_config.json")["size"]
-    return size if isinstance(size, int) else size.get("height") or size["shortest_edge"]
+class Lengths:
+    """When a caption ends: after a fixed number of tokens, or at its end token or the longest length."""
 
-
-def seeded_pixels(side):
-    hashed = np.arange(3 * side * side, dtype=np.uint32) * np.uint32(2654435761)
-    return (hashed / 2.0**31 - 1.0).astype(np.float32).reshape(1, 3, side, side)
+    def __init__(self, settings, n_gen):
+        end = settings.get("eos_token_id")
+        self.ends = [] if n_gen or end is None else [end] if isinstance(end, int) else list(end)
+        self.most = n_gen or settings.get("max_new_tokens") or settings.get("max_length", LONGEST + 1) - 1
+        self.padding = settings.get("pad_token_id", self.ends[0] if self.ends else 0)
 
 
 class Captioner:
@@ -65,23 +73,24 @@ class Captioner:
             return ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
 
         self.encoder = open_graph("encoder_model")
-        self.decoder = open_graph("decoder_model_merged") if arguments.steps else None
-        if not self.decoder:
-            return
+        self.decoder = open_graph("decoder_model_merged")
+        settings = read_settings(arguments.model)
+        self.start_token = settings["decoder_start_token_id"]
+        self.lengths = Lengths(settings, arguments.n_gen)
         self.inputs = {value.name: value for value in self.decoder.get_inputs()}
         outputs = [value.name for value in self.decoder.get_outputs()]
         self.past_names = [name.replace("present", "past_key_values") for name in outputs[1:]]
 
-    def empty_past(self):
+    def empty_past(self, rows):
         return {
-            name: np.zeros((1, value.shape[1], 0, value.shape[3]), FLOATS[value.type])
+            name: np.zeros((rows, value.shape[1], 0, value.shape[3]), FLOATS[value.type])
             for name, value in self.inputs.items()
             if name.startswith("past")
         }
 
-    def step(self, token, hidden, past, cached):
+    def step(self, tokens, hidden, past, cached):
         feeds = {
-            "input_ids": np.array([[token]]),
+            "input_ids": tokens[:, None],
             "encoder_hidden_states": hidden,
             "use_cache_branch": np.array([cached]),
             **past,
@@ -89,7 +98,28 @@ class Captioner:
         logits, *present = self.decoder.run(
             None, {name: x for name, x in feeds.items() if name in self.inputs}
         )
-        return int(logits[0, -1].argmax()), dict(zip(self.past_names, present))
+        return logits[:, -1].argmax(-1), dict(zip(self.past_names, present))
+
+    def caption(self, pixels):
+        """Greedy, all rows until the last has ended: seconds of the encoder and of each decoder call, and ids."""
+        rows = len(pixels)
+        encoder_seconds, (hidden, *_) = timed(self.encoder.run, None, {"pixel_values": pixels})
+        tokens, past = np.full(rows, self.start_token), self.empty_past(rows)
+        ended, ids, decoder_seconds = np.zeros(rows, bool), [tokens], []
+        while len(decoder_seconds) < self.lengths.most and not ended.all():
+            seconds, (tokens, past) = timed(self.step, tokens, hidden, past, bool(decoder_seconds))
+            decoder_seconds.append(seconds)
+            tokens = np.where(ended, self.lengths.padding, tokens)
+            ended |= np.isin(tokens, self.lengths.ends)
+            ids.append(tokens)
+        return encoder_seconds, decoder_seconds, [self.trimmed(row) for row in np.stack(ids, 1).tolist()]
+
+    def trimmed(self, row):
+        """Up to the row's end token."""
+        for index, token in enumerate(row[1:], 1):
+            if token in self.lengths.ends:
+                return row[: index + 1]
+        return row
 
 
 def timed(function, *arguments):
@@ -98,43 +128,33 @@ def timed(function, *arguments):
     return time.perf_counter() - start, result
 
 
-def caption(captioner, pixels, start_token, steps):
-    """Greedy and without a stop: the encoder's seconds, those of each decoder call, and the tokens."""
-    encoder_seconds, (hidden, *_) = timed(captioner.encoder.run, None, {"pixel_values": pixels})
-    decoder_seconds, tokens, past = [], [start_token], captioner.empty_past() if steps else {}
-    for index in range(steps):
-        seconds, (token, past) = timed(captioner.step, tokens[-1], hidden, past, index > 0)
-        decoder_seconds.append(seconds)
-        tokens.append(token)
-    return encoder_seconds, decoder_seconds, tokens[1:]
+def repetition(captioner, pixels, batch_size):
+    start = time.perf_counter()
+    images, all_ids = [], []
+    for at in range(0, len(pixels), batch_size):
+        batch = pixels[at : at + batch_size]
+        encoder_seconds, decoder_seconds, ids = captioner.caption(batch)
+        shares = [seconds / len(batch) for seconds in decoder_seconds]
+        image = {"encode": encoder_seconds / len(batch), "prefill": shares[0], "steps": shares[1:]}
+        images += [image] * len(batch)
+        all_ids += ids
+    return {"wall": time.perf_counter() - start, "images": images, "ids": all_ids}
+
+
+def answer(record):
+    print(json.dumps(record), flush=True)
 
 
 def main():
     arguments = parse_arguments()
-    pixels = np.load(arguments.pixels) if arguments.pixels else seeded_pixels(image_side(arguments.model))
-    start_token = read_json(arguments.model / "config.json")["decoder_start_token_id"]
+    shape = [int(size) for size in arguments.shape.split(",")]
+    pixels = np.fromfile(arguments.pixels, np.float32).reshape(shape)
     load_seconds, captioner = timed(Captioner, arguments)
-    record = {
-        "engine": f"onnxruntime {ort.__version__}",
-        "device": "cpu",
-        "load_seconds": load_seconds,
-        "encoder_seconds": [],
-        "prefill_seconds": [],
-        "step_seconds": [],
-        "caption_seconds": [],
-    }
-    for index in range(arguments.rounds + 1):
-        encoder_seconds, decoder_seconds, record["tokens"] = caption(
-            captioner, pixels, start_token, arguments.steps
-        )
-        if index == 0:
-            continue
-        record["encoder_seconds"].append(encoder_seconds)
-        record["prefill_seconds"] += decoder_seconds[:1]
-        record["step_seconds"] += decoder_seconds[1:]
-        record["caption_seconds"].append(encoder_seconds + sum(decoder_seconds))
-    record["peak_rss_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps(record))
+    captioner.caption(pixels[:1])
+    device = f"cpu ({arguments.threads} threads)" if arguments.threads else "cpu"
+    answer({"engine": f"onnxruntime {ort.__version__}", "device": device, "load": load_seconds})
+    for _ in sys.stdin:
+        answer(repetition(captioner, pixels, arguments.batch_size))
 
 
 if __name__ == "__main__":

@@ -16,8 +16,9 @@ struct GraphBenchOptions {
   int steps = 8;                  // its further calls, of one position each
   int rounds = 5;
   bool json = false;
-  bool profile = false;
-  std::filesystem::path dump;  // folder for the outputs as .npy; empty: none
+  bool profile = false;         // times of each kind of kernel call, on stderr
+  std::filesystem::path trace;  // the same call by call as a Chrome trace; empty: none
+  std::filesystem::path dump;   // folder for the outputs as .npy; empty: none
 };
 
 int bench_graph(const GraphBenchOptions& options, const session::OpenedDevice& opened);

@@ -1,11 +1,15 @@
-#include "apps/bench_graph.h"
+#include "apps/benchmark/graph.h"
+
+#include <sys/resource.h>
 
 #include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 
-#include "apps/measure.h"
+#include "apps/benchmark/measure.h"
+#include "apps/benchmark/trace.h"
 #include "apps/symbol_sizes.h"
 #include "loader/decoder_roles.h"
 #include "loader/onnx/import.h"
@@ -202,38 +206,11 @@ class GraphBench {
 
 // ---- reports
 
-// Seconds of each kernel, summed over the calls of all runs.
-class Profile {
- public:
-  void add(const plan::Plan& plan, const std::vector<plan::Timing>& timings) {
-    ++runs_;
-    for (const plan::Timing& timing : timings) {
-      const ops::KernelCall& call = plan.calls[size_t(timing.call)];
-      std::string name(ops::kernels()[call.kernel].name);
-      name += "." + std::string(core::dtype_name(call.variant.storage)) + " " + std::to_string(call.work[0]) +
-              "x" + std::to_string(call.work[1]) + "x" + std::to_string(call.work[2]);
-      Row& row = rows_[name];
-      row.seconds += timing.seconds;
-      ++row.calls;
-    }
-  }
-  void print() const {
-    std::vector<std::pair<std::string, Row>> sorted(rows_.begin(), rows_.end());
-    std::sort(sorted.begin(), sorted.end(),
-              [](const auto& a, const auto& b) { return a.second.seconds > b.second.seconds; });
-    std::fprintf(stderr, "%d runs; ms, calls, kernel\n", runs_);
-    for (const auto& [name, row] : sorted)
-      std::fprintf(stderr, "%10.2f %6d  %s\n", row.seconds * 1e3, row.calls, name.c_str());
-  }
-
- private:
-  struct Row {
-    double seconds = 0;
-    int calls = 0;
-  };
-  std::map<std::string, Row> rows_;
-  int runs_ = 0;
-};
+uint64_t peak_rss_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return uint64_t(usage.ru_maxrss) * 1024;
+}
 
 void print_text(const GraphBenchOptions& options, const Samples& samples,
                 const session::OpenedDevice& opened) {
@@ -264,15 +241,14 @@ void print_json(const GraphBenchOptions& options, const Samples& samples,
 }  // namespace
 
 int bench_graph(const GraphBenchOptions& options, const session::OpenedDevice& opened) {
-  Profile profile;
-  if (options.profile) {
-    opened.device->set_profile([&](const plan::Plan& plan, const std::vector<plan::Timing>& timings) {
-      profile.add(plan, timings);
-    });
-  }
+  std::optional<TraceRecorder> recorder;
+  if (options.profile) recorder.emplace(*opened.device);
   const Samples samples = GraphBench(options, *opened.device).run();
   options.json ? print_json(options, samples, opened) : print_text(options, samples, opened);
-  if (options.profile) profile.print();
+  if (!recorder) return 0;
+  const TraceOf trace{opened.name + " " + options.file.filename().string(), recorder->take()};
+  print_kernel_summary(trace.events);
+  if (!options.trace.empty()) write_trace(options.trace, {trace});
   return 0;
 }
 

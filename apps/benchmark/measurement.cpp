@@ -1,0 +1,43 @@
+#include "apps/benchmark/measurement.h"
+
+#include <openssl/evp.h>
+
+#include <filesystem>
+
+namespace vulcap::apps {
+
+std::string short_name(const Measurement& measurement) {
+  if (!measurement.of.peer.empty()) return measurement.of.peer;
+  return measurement.device.substr(0, measurement.device.find(' '));
+}
+
+bool same_caption(const Measurement& a, const Measurement& b, size_t image) {
+  if (image < a.ids.size() && image < b.ids.size()) return a.ids[image] == b.ids[image];
+  return image < a.captions.size() && image < b.captions.size() && a.captions[image] == b.captions[image];
+}
+
+std::string output_digest(const Measurement& measurement) {
+  if (measurement.ids.empty()) return "";
+  std::string text;
+  for (const auto& ids : measurement.ids) {
+    for (size_t i = 0; i < ids.size(); ++i) text += (i == 0 ? "" : " ") + std::to_string(ids[i]);
+    text += '\n';
+  }
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  EVP_Digest(text.data(), text.size(), digest, &size, EVP_sha256(), nullptr);
+  std::string hex;
+  for (unsigned int i = 0; i < size; ++i) {
+    hex += "0123456789abcdef"[digest[i] >> 4];
+    hex += "0123456789abcdef"[digest[i] & 15];
+  }
+  return hex;
+}
+
+std::string model_name(const BenchCase& bench_case) {
+  if (bench_case.model.empty()) return "scenes-vit-gpt2";
+  const auto path = std::filesystem::path(bench_case.model).lexically_normal();
+  return (path.has_filename() ? path.filename() : path.parent_path().filename()).string();
+}
+
+}  // namespace vulcap::apps

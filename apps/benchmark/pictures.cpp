@@ -1,0 +1,69 @@
+#include "apps/benchmark/pictures.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "loader/image/decode.h"
+#include "runtime/core/error.h"
+
+namespace vulcap::apps {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kDrawnSide = 384;
+
+bool is_picture(const fs::path& file) {
+  std::string suffix = file.extension().string();
+  std::transform(suffix.begin(), suffix.end(), suffix.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
+  return suffix == ".png" || suffix == ".jpg" || suffix == ".jpeg";
+}
+
+std::vector<std::string> pictures_in(const fs::path& folder) {
+  std::vector<std::string> files;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error))
+    if (is_picture(entry.path())) files.push_back(entry.path().string());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+// Soft colours, so that an image processor has something to resize.
+image::Image drawn_image() {
+  image::Image image{kDrawnSide, kDrawnSide, std::vector<uint8_t>(size_t(kDrawnSide) * kDrawnSide * 3)};
+  for (size_t i = 0; i < image.rgb.size(); ++i)
+    image.rgb[i] = uint8_t((uint64_t(i / 96) * 2654435761u) >> 24);
+  return image;
+}
+
+}  // namespace
+
+image::Image Pictures::decode(size_t index) const {
+  return files_.empty() ? drawn_image() : image::decode_file(files_[index]);
+}
+
+std::vector<std::string> find_pictures(const std::vector<std::string>& given, const fs::path& model_dir,
+                                       const fs::path& embedded) {
+  if (given.empty()) {
+    std::vector<std::string> files = pictures_in(model_dir / "expected/images");
+    return files.empty() ? pictures_in(embedded / "expected/images") : files;
+  }
+  std::vector<std::string> files;
+  for (const std::string& name : given) {
+    if (!fs::is_directory(name)) {
+      if (!fs::exists(name))
+        throw core::Error(core::ErrorCode::kUsage,
+                          name + ": no such image; give PNG or JPEG files or folders");
+      files.push_back(name);
+      continue;
+    }
+    const std::vector<std::string> more = pictures_in(name);
+    if (more.empty())
+      throw core::Error(core::ErrorCode::kUsage, name + ": the folder has no PNG or JPEG files");
+    files.insert(files.end(), more.begin(), more.end());
+  }
+  return files;
+}
+
+}  // namespace vulcap::apps
