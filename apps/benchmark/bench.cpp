@@ -18,6 +18,7 @@
 #include "apps/benchmark/trace.h"
 #include "apps/cli/log.h"
 #include "apps/cli/progress.h"
+#include "apps/cli/stop_signals.h"
 #include "apps/commands.h"
 #include "runtime/core/error.h"
 
@@ -90,7 +91,6 @@ class Bench {
     for (const BenchGroup& group : groups) engines += group.size();
     progress_.emplace("bench", "runs", engines * size_t(2 * options_.starts + options_.repetitions));
     const auto reports = make_reports();
-    for (const auto& report : reports) report->begin();
     for (const BenchGroup& group : groups) {
       std::vector<Measurement> measured = measure(group);
       compare(measured);
@@ -119,11 +119,13 @@ class Bench {
     for (const bool cold : {true, false})
       for (int i = 0; i < std::max(options_.starts, cold ? 0 : 1); ++i)
         for (auto& engine : engines) {
+          stop_if_asked();
           engine->start(cold);
           progress_->advance();
         }
     for (int i = options_.no_warmup ? 0 : -1; i < options_.repetitions; ++i)
       for (auto& engine : engines) {
+        stop_if_asked();
         engine->repeat(i >= 0);
         if (i >= 0) progress_->advance();
       }
@@ -370,7 +372,13 @@ Command add_bench(CLI::App& app) {
   add_graph_options(*command, *options);
   return [options, command] {
     check(*options);
-    return options->graph.file.empty() ? Bench(*options, *command).run() : run_graph(*options);
+    if (!options->graph.file.empty()) return run_graph(*options);
+    const StopSignals signals{SIGINT, SIGTERM};
+    try {
+      return Bench(*options, *command).run();
+    } catch (const Stopped& stopped) {
+      return stopped.exit_code();
+    }
   };
 }
 

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "apps/cli/log.h"
+#include "apps/cli/stop_signals.h"
 #include "runtime/core/error.h"
 
 namespace vulcap::apps {
@@ -98,11 +99,13 @@ void EngineProcess::start(bool cold) {
   measured_.device = first.at("device");
   measured_.machine = first.value("machine", json::object());
   measured_.model_type = first.value("model_type", std::string());
+  measured_.files = first.value("files", std::vector<std::string>());
   measured_.model_bytes = first.value("model_bytes", uint64_t(0));
 }
 
 json EngineProcess::hear() {
   const auto line = child_->wait_line(std::chrono::duration<double>(setup_.time_limit));
+  if (!line) stop_if_asked();  // which its whole process group heard
   if (!line) child_->throw_end(setup_.of.peer.empty() ? "the engine" : "the peer " + setup_.of.peer);
   json answer = json::parse(*line, nullptr, false);
   if (!answer.is_object())

@@ -45,15 +45,8 @@ class MarkdownReport : public Report {
  public:
   MarkdownReport(std::ostream& out, const nlohmann::json& machine) : out_(out), machine_(machine) {}
 
-  void begin() override {
-    out_ << "vulcap " << machine_.at("version").get<std::string>() << ", build "
-         << machine_.at("build_commit").get<std::string>() << ", "
-         << machine_.at("cpu_info").get<std::string>() << ", " << machine_.at("n_cpus").get<int>()
-         << " processors (" << machine_.at("cpu_kernels").get<std::string>() << "), "
-         << machine_.at("os").get<std::string>() << "\n";
-  }
-
   void add(const std::vector<Measurement>& group) override {
+    if (groups_ == 0) print_machine();
     print_title(group);
     print_phases(group);
     print_outcomes(group);
@@ -71,12 +64,21 @@ class MarkdownReport : public Report {
   }
 
  private:
+  void print_machine() {
+    out_ << "vulcap " << machine_.at("version").get<std::string>() << ", build "
+         << machine_.at("build_commit").get<std::string>() << ", "
+         << machine_.at("cpu_info").get<std::string>() << ", " << machine_.at("n_cpus").get<int>()
+         << " processors (" << machine_.at("cpu_kernels").get<std::string>() << "), "
+         << machine_.at("os").get<std::string>() << "\n";
+  }
+
   void print_title(const std::vector<Measurement>& group) {
     const Measurement& first = group.front();
     out_ << "\n### " << model_name(first.of) << ": " << settings_text(first.of) << ", " << first.images()
          << (first.images() == 1 ? " image" : " images") << "\n\n";
     for (const Measurement& m : group) {
       out_ << "- " << short_name(m) << ": " << m.engine << " on " << m.device;
+      if (m.of.dtype != dtype_of(m)) out_ << ", " << dtype_of(m);
       if (m.machine.contains("driver")) out_ << ", driver " << m.machine["driver"].get<std::string>();
       out_ << "\n";
     }
@@ -139,17 +141,18 @@ class MarkdownReport : public Report {
 
   void print_outcomes(const std::vector<Measurement>& group) {
     Row head{"outcome"}, same{"same caption"}, host{"peak host memory"}, device{"peak device memory"},
-        fallback{"kernel calls left to the cpu"}, digest{"output sha256"};
+        fallback{"kernel calls left to the cpu"}, digest{"output sha256"}, disk{"cold start from disk"};
     for (const Measurement& m : group) {
       head.push_back(short_name(m));
       same.push_back(m.is_reference ? "(compared with)" : same_text(m));
       host.push_back(bytes_text(m.peak_host_bytes));
       device.push_back(m.peak_device_bytes == 0 ? "-" : bytes_text(m.peak_device_bytes));
       fallback.push_back(std::to_string(m.fallback_calls));
+      disk.push_back(m.series(Phase::kStartCold).seconds.empty() ? "-" : m.pages_dropped ? "yes" : "no");
       digest.push_back(m.ids.empty() ? "-" : output_digest(m).substr(0, 16));
     }
     out_ << "\n";
-    print_table(out_, {head, same, digest, host, device, fallback});
+    print_table(out_, {head, same, digest, host, device, fallback, disk});
   }
 
   static Row summary_row(const Measurement& m) {

@@ -34,6 +34,13 @@ std::string output_digest(const Measurement& measurement) {
   return hex;
 }
 
+std::string dtype_of(const Measurement& measurement) {
+  if (measurement.of.dtype != "auto" || measurement.files.empty()) return measurement.of.dtype;
+  const std::string& line = measurement.files.front();
+  const size_t open = line.rfind('('), close = line.rfind(')');
+  return open < close && close != std::string::npos ? line.substr(open + 1, close - open - 1) : "auto";
+}
+
 std::string model_name(const BenchCase& bench_case) {
   if (bench_case.model.empty()) return "scenes-vit-gpt2";
   const auto path = std::filesystem::path(bench_case.model).lexically_normal();

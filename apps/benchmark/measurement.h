@@ -72,6 +72,7 @@ struct Measurement {
   std::string device;      // where it ran, by its full name
   nlohmann::json machine;  // what it said of the device: driver, features
   std::string model_type;
+  std::vector<std::string> files;  // "role: path (dtype)"
   uint64_t model_bytes = 0;
   std::array<Series, kPhases.size()> phases;
   // Of each image, the last repetition; a peer may tell one of the two alone.
@@ -99,6 +100,8 @@ std::string short_name(const Measurement& measurement);
 bool same_caption(const Measurement& a, const Measurement& b, size_t image);
 // SHA-256 of the ids in decimal, separated by spaces, a line an image; "" where there are none.
 std::string output_digest(const Measurement& measurement);
+// Of the files that were read, where "auto" was asked for and the engine says.
+std::string dtype_of(const Measurement& measurement);
 // The model's folder without its path.
 std::string model_name(const BenchCase& bench_case);
 

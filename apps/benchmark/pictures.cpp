@@ -12,6 +12,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kDrawnSide = 384;
+constexpr size_t kSamples = 16;
 
 bool is_picture(const fs::path& file) {
   std::string suffix = file.extension().string();
@@ -46,8 +47,10 @@ image::Image Pictures::decode(size_t index) const {
 std::vector<std::string> find_pictures(const std::vector<std::string>& given, const fs::path& model_dir,
                                        const fs::path& embedded) {
   if (given.empty()) {
-    std::vector<std::string> files = pictures_in(model_dir / "expected/images");
-    return files.empty() ? pictures_in(embedded / "expected/images") : files;
+    std::vector<std::string> samples = pictures_in(model_dir / "expected/images");
+    if (samples.empty()) samples = pictures_in(embedded / "expected/images");
+    samples.resize(std::min(samples.size(), kSamples));
+    return samples;
   }
   std::vector<std::string> files;
   for (const std::string& name : given) {

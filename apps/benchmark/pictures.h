@@ -24,7 +24,7 @@ class Pictures {
 };
 
 // Files as they are, and of folders their PNG and JPEG files in the order of their names. Nothing given: the
-// samples of the model's folder or of the embedded model; none where neither has any. Throws
+// first 16 samples of the model's folder or of the embedded model; none where neither has any. Throws
 // core::Error(kUsage) for what does not exist and for folders without images.
 std::vector<std::string> find_pictures(const std::vector<std::string>& given,
                                        const std::filesystem::path& model_dir,

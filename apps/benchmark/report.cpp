@@ -23,7 +23,7 @@ void add_settings(ordered_json& record, const Measurement& m) {
   record["model_filename"] = model_name(m.of);
   record["model_type"] = m.model_type;
   record["model_size"] = m.model_bytes;
-  record["dtype"] = m.of.dtype;
+  record["dtype"] = dtype_of(m);
   record["n_threads"] = m.of.threads;
   record["n_batch"] = m.of.batch_size;
   record["num_beams"] = m.of.num_beams;
@@ -59,13 +59,10 @@ class JsonReport : public Report {
  public:
   JsonReport(std::ostream& out, const nlohmann::json& machine, bool lines)
       : out_(out), machine_(machine), lines_(lines) {}
-  void begin() override {
-    if (!lines_) out_ << "[\n";
-  }
   void add(const std::vector<Measurement>& group) override {
     for (const Measurement& measurement : group)
       for (const ordered_json& record : records_of(measurement, machine_)) {
-        if (!lines_ && !first_) out_ << ",\n";
+        if (!lines_) out_ << (first_ ? "[\n" : ",\n");
         first_ = false;
         out_ << record.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
         if (lines_) out_ << '\n';

@@ -18,8 +18,7 @@ std::vector<nlohmann::ordered_json> records_of(const Measurement& measurement, c
 class Report {
  public:
   virtual ~Report() = default;
-  virtual void begin() {}
-  // Measurements of one group, in the order they were asked for.
+  // Measurements of one group, in the order they were asked for. Nothing is written before the first.
   virtual void add(const std::vector<Measurement>& group) = 0;
   virtual void end() {}
 };
