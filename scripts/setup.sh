@@ -9,7 +9,7 @@ packages=(
   protobuf-compiler libprotobuf-dev libonnx-dev
   libpng-dev libjpeg62-turbo-dev nlohmann-json3-dev libcli11-dev
   libhwy-dev libutf8proc-dev libpcre2-dev libcairo2-dev libsndfile1-dev zlib1g-dev
-  libcurl4-openssl-dev libcpp-httplib-dev libarchive-dev
+  libcurl4-openssl-dev libssl-dev libcpp-httplib-dev libarchive-dev
   # run: the Vulkan loader is opened at run time; Mesa brings the drivers, one of them in software
   libvulkan1 mesa-vulkan-drivers
   # labels of --overlay
