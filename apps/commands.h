@@ -23,6 +23,7 @@ Command add_devices(CLI::App& app);
 Command add_generate(CLI::App& app);
 Command add_inspect(CLI::App& app);
 Command add_verify(CLI::App& app);
+Command add_batch(CLI::App& app);
 Command add_bench(CLI::App& app);
 Command add_bench_worker(CLI::App& app);
 Command add_conformance(CLI::App& app);

@@ -23,6 +23,7 @@ namespace apps = vulcap::apps;
 constexpr Command (*kCommands[])(CLI::App&) = {
     apps::add_caption,
     apps::add_watch,
+    apps::add_batch,
     apps::add_generate,
     apps::add_classify,
     apps::add_ner,

@@ -5,6 +5,7 @@
 #include <new>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "loader/image/codecs.h"
@@ -81,6 +82,34 @@ std::string_view as_text(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+// Big-endian; 0 past the end.
+std::uint64_t number_at(std::span<const std::byte> bytes, std::size_t offset, std::size_t size) {
+  std::uint64_t value = 0;
+  for (std::size_t i = offset; i < offset + size; ++i)
+    value = value << 8 | (i < bytes.size() ? std::to_integer<std::uint64_t>(bytes[i]) : 0);
+  return value;
+}
+
+using WidthAndHeight = std::pair<std::uint64_t, std::uint64_t>;
+
+// From the header chunk, which comes first.
+WidthAndHeight png_size(std::span<const std::byte> bytes) {
+  return {number_at(bytes, 16, 4), number_at(bytes, 20, 4)};
+}
+
+// From the first frame header among the segments.
+WidthAndHeight jpeg_size(std::span<const std::byte> bytes) {
+  std::size_t offset = 2;
+  while (offset + 9 <= bytes.size() && number_at(bytes, offset, 1) == 0xff) {
+    const std::uint64_t marker = number_at(bytes, offset + 1, 1);
+    const bool is_frame =
+        marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
+    if (is_frame) return {number_at(bytes, offset + 7, 2), number_at(bytes, offset + 5, 2)};
+    offset += marker == 0xff ? 1 : 2 + number_at(bytes, offset + 2, 2);
+  }
+  return {0, 0};
+}
+
 std::string describe_path_problem(const std::filesystem::path& path) {
   std::error_code code;
   const auto status = std::filesystem::status(path, code);
@@ -128,8 +157,7 @@ Image decode_bytes(std::span<const std::byte> bytes, std::string_view name) {
   }
 }
 
-Image decode_file(const std::filesystem::path& path) {
-  const std::string name = path.string();
+std::vector<std::byte> read_file(const std::filesystem::path& path, std::string_view name) {
   if (const std::string problem = describe_path_problem(path); !problem.empty()) fail_decode(name, problem);
   std::ifstream in(path, std::ios::binary);
   if (!in) fail_decode(name, "cannot open the file; check its permissions");
@@ -138,8 +166,17 @@ Image decode_file(const std::filesystem::path& path) {
   if (in.bad()) fail_decode(name, "reading the file failed");
   bytes.resize(static_cast<std::size_t>(in.gcount()));
   check_format(as_text(bytes), name);
-  bytes = read_rest(in, std::move(bytes), name);
-  return decode_bytes(bytes, name);
+  return read_rest(in, std::move(bytes), name);
+}
+
+Image decode_file(const std::filesystem::path& path) {
+  const std::string name = path.string();
+  return decode_bytes(read_file(path, name), name);
+}
+
+std::uint64_t pixel_bytes(std::span<const std::byte> bytes) {
+  const auto [width, height] = is_png(as_text(bytes)) ? png_size(bytes) : jpeg_size(bytes);
+  return std::min<std::uint64_t>(width * height, kMaxPixels) * 3;
 }
 
 }  // namespace vulcap::image

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "loader/image/image.h"
 
@@ -21,7 +22,14 @@ namespace vulcap::image {
 // message names what the file is, where known), truncated, corrupt, or larger than kMaxPixels.
 Image decode_file(const std::filesystem::path& path);
 
-// The same for a file already in memory; `name` begins the error messages.
+// The first half of decode_file: the bytes of a file that begins like a PNG or JPEG image. `name` begins the
+// error messages.
+std::vector<std::byte> read_file(const std::filesystem::path& path, std::string_view name);
+
+// The second half, for a file already in memory.
 Image decode_bytes(std::span<const std::byte> bytes, std::string_view name);
+
+// Bytes that the pixels will take, from the file's header; 0 where it does not say.
+std::uint64_t pixel_bytes(std::span<const std::byte> bytes);
 
 }  // namespace vulcap::image

@@ -1,0 +1,203 @@
+#include "apps/batch/record_file.h"
+
+#include <nlohmann/json.hpp>
+
+#include "apps/batch/item.h"
+#include "apps/cli/log.h"
+#include "runtime/core/error.h"
+#include "runtime/core/hash.h"
+
+namespace vulcap::apps {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kCommitInterval = std::chrono::seconds(2);
+constexpr uint64_t kOtherSeed = 0x9e3779b97f4a7c15u;
+
+[[noreturn]] void fail(core::ErrorCode code, const std::filesystem::path& path, const std::string& what) {
+  throw core::Error(code, path.string() + ": " + what);
+}
+
+std::string shown(const nlohmann::json& value) {
+  if (value.is_null()) return "not set";
+  return value.is_string() ? "'" + value.get<std::string>() + "'" : value.dump();
+}
+
+// What would make records unlike those that are there; empty: nothing.
+std::string differences(const nlohmann::json& there, const nlohmann::json& now) {
+  std::string text;
+  const auto compare = [&](const std::string& name, const nlohmann::json& a, const nlohmann::json& b) {
+    if (a != b) text += (text.empty() ? "" : ", ") + name + " (" + shown(a) + " there, " + shown(b) + " now)";
+  };
+  for (const char* name : {"format", "shard"})
+    compare(name, there.value(name, nlohmann::json()), now.value(name, nlohmann::json()));
+  nlohmann::json all = there.value("settings", nlohmann::json::object());
+  all.update(now.at("settings"));
+  for (const auto& [name, unused] : all.items()) {
+    compare(name, there.value("settings", nlohmann::json::object()).value(name, nlohmann::json()),
+            now.at("settings").value(name, nlohmann::json()));
+  }
+  return text;
+}
+
+void check_header(const std::filesystem::path& path, const nlohmann::json& there, const nlohmann::json& now) {
+  if (const std::string text = differences(there, now); !text.empty()) {
+    fail(core::ErrorCode::kUsage, path,
+         "was begun with other settings: " + text +
+             "; run with the same, give another output, or --overwrite to begin anew");
+  }
+  const auto compare = [&](const char* name, const std::string& meaning) {
+    const std::string before = there.value(name, "");
+    const std::string value = now.value(name, "");
+    if (before == value) return;
+    log_warning(path.string() + " was begun " + meaning + " " + before + ", not " + value +
+                "; what has a record there is not captioned again");
+  };
+  compare("directory", "in the folder");
+  compare("vulcap", "by version");
+}
+
+const std::filesystem::path& checked(const std::filesystem::path& path) {
+  const auto status = std::filesystem::status(path);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    fail(core::ErrorCode::kUsage, path,
+         "is no regular file; records go to a file, so that a job that was stopped can go on");
+  }
+  return path;
+}
+
+Identity identify_json(std::string_view text) {
+  const auto record = nlohmann::json::parse(text);
+  return {key_of(record), record.contains("error")};
+}
+
+}  // namespace
+
+RecordSyntax jsonl_syntax() { return {"jsonl", "", line_end, identify_json}; }
+
+RecordFile::RecordFile(std::filesystem::path path, RecordSyntax syntax, OutputStart start)
+    : path_(std::move(path)),
+      syntax_(std::move(syntax)),
+      start_(start),
+      journal_(checked(path_), start == OutputStart::kOverwrite) {
+  if (!journal_.lock_warning().empty()) log_warning(journal_.lock_warning());
+}
+
+void RecordFile::begin(const nlohmann::json& header) {
+  const nlohmann::json& there = journal_.content().header;
+  if (!there.is_null()) check_header(path_, there, header);
+  file_ = std::make_unique<AppendFile>(path_);
+  if (start_ == OutputStart::kOverwrite) file_->truncate(0);
+  if (there.is_null() && file_->size() > 0) {
+    fail(core::ErrorCode::kUsage, path_,
+         "is there already and has no journal (" + journal_path(path_).string() +
+             "), so it cannot be gone on with; give another output, or --overwrite");
+  }
+  if (there.is_null()) journal_.write_header(header);
+  if (start_ == OutputStart::kRetryFailed) drop_failed();
+  read_records();
+  sync_folder_of(path_);
+  if (file_->size() == 0 && !syntax_.head.empty()) file_->append(syntax_.head + "\n");
+  journal_.start();
+  commit_locked();
+}
+
+uint64_t RecordFile::scan(const std::function<void(const Identity&, std::string_view)>& visit) const {
+  const uint64_t committed = journal_.content().committed.bytes;
+  uint64_t number = 0;
+  return scan_records(*file_, syntax_.end, [&](uint64_t offset, std::string_view text) {
+    ++number;
+    if (offset == 0 && !syntax_.head.empty() && text == syntax_.head) return true;
+    try {
+      visit(syntax_.identify(text), text);
+    } catch (const std::exception&) {
+      if (offset >= committed) return false;
+      fail(core::ErrorCode::kRuntime, path_,
+           "record " + std::to_string(number) + " (at byte " + std::to_string(offset) +
+               ") is no record of vulcap batch; mend or remove it, or give another output");
+    }
+    return true;
+  });
+}
+
+void RecordFile::read_records() {
+  const uint64_t committed = journal_.content().committed.bytes;
+  if (file_->size() < committed) {
+    log_warning(path_.string() + " has " + std::to_string(file_->size()) + " bytes, " +
+                std::to_string(committed - file_->size()) +
+                " fewer than were written; what lacks a record is captioned again");
+  }
+  const uint64_t whole = scan([&](const Identity& record, std::string_view) {
+    recorded_.insert(digest(record.key));
+    ++count_.records;
+    count_.failed += record.failed ? 1 : 0;
+  });
+  if (whole < file_->size()) file_->truncate(whole);
+}
+
+void RecordFile::drop_failed() {
+  std::filesystem::path next = path_;
+  next += ".retry";
+  std::filesystem::remove(next);
+  {
+    AppendFile kept(next);
+    if (!syntax_.head.empty()) kept.append(syntax_.head + "\n");
+    scan([&](const Identity& record, std::string_view text) {
+      if (!record.failed) kept.append(std::string(text) + "\n");
+    });
+    kept.sync();
+  }
+  journal_.commit({});  // what the journal said of the old file is no promise about the new one
+  std::filesystem::rename(next, path_);
+  file_ = std::make_unique<AppendFile>(path_);
+}
+
+RecordFile::Key RecordFile::digest(const std::string& key) {
+  const auto bytes = std::as_bytes(std::span(key));
+  return {core::hash_bytes(bytes), core::hash_bytes(bytes, kOtherSeed)};
+}
+
+Claim RecordFile::claim(const std::string& key) {
+  const Key of_key = digest(key);
+  const std::lock_guard lock(mutex_);
+  if (recorded_.contains(of_key)) return Claim::kRecorded;
+  return claimed_.insert(of_key).second ? Claim::kNew : Claim::kTwice;
+}
+
+void RecordFile::append(std::span<const OutputRecord> records) {
+  std::string text;
+  for (const OutputRecord& record : records) text += record.text;
+  const std::lock_guard lock(mutex_);
+  file_->append(text);
+  for (const OutputRecord& record : records) {
+    ++count_.records;
+    count_.failed += record.failed ? 1 : 0;
+  }
+  if (Clock::now() - committed_at_ >= kCommitInterval) commit_locked();
+}
+
+void RecordFile::commit_locked() {
+  file_->sync();
+  count_.bytes = file_->size();
+  journal_.commit(count_);
+  committed_at_ = Clock::now();
+}
+
+void RecordFile::commit() {
+  const std::lock_guard lock(mutex_);
+  commit_locked();
+}
+
+void RecordFile::finish() {
+  const std::lock_guard lock(mutex_);
+  commit_locked();
+  journal_.finish();
+}
+
+Commit RecordFile::count() const {
+  const std::lock_guard lock(mutex_);
+  return count_;
+}
+
+}  // namespace vulcap::apps
