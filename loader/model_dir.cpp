@@ -26,7 +26,20 @@ constexpr std::array kVariants = {
   throw core::Error(core::ErrorCode::kInvalidModel, message);
 }
 
-OnnxFile describe(const fs::path& path) {
+void append_onnx_files(const fs::path& dir, std::vector<OnnxFile>& files) {
+  std::error_code error;
+  fs::directory_iterator at(dir, error);
+  for (; !error && at != fs::directory_iterator(); at.increment(error)) {
+    if (at->path().extension() != ".onnx") continue;
+    std::error_code ignored;
+    if (!at->is_directory(ignored)) files.push_back(describe_onnx_file(at->path()));
+  }
+  if (error) fail(dir.string() + ": cannot be listed (" + error.message() + ")");
+}
+
+}  // namespace
+
+OnnxFile describe_onnx_file(const fs::path& path) {
   const std::string stem = path.stem().string();
   for (const Variant& variant : kVariants) {
     if (variant.suffix.empty() || !stem.ends_with(variant.suffix)) continue;
@@ -34,19 +47,6 @@ OnnxFile describe(const fs::path& path) {
   }
   return {path, stem, "fp32"};
 }
-
-void append_onnx_files(const fs::path& dir, std::vector<OnnxFile>& files) {
-  std::error_code error;
-  fs::directory_iterator at(dir, error);
-  for (; !error && at != fs::directory_iterator(); at.increment(error)) {
-    if (at->path().extension() != ".onnx") continue;
-    std::error_code ignored;
-    if (!at->is_directory(ignored)) files.push_back(describe(at->path()));
-  }
-  if (error) fail(dir.string() + ": cannot be listed (" + error.message() + ")");
-}
-
-}  // namespace
 
 std::vector<OnnxFile> list_onnx_files(const fs::path& dir) {
   std::error_code error;

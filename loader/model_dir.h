@@ -22,6 +22,9 @@ struct OnnxFile {
   std::string remark = {};  // a line for the user when other files would have done as well
 };
 
+// Stem and variant, by the name.
+OnnxFile describe_onnx_file(const std::filesystem::path& path);
+
 // The *.onnx of `dir` and of `dir`/onnx, sorted by path. Throws core::Error(kInvalidModel) when `dir` is no
 // folder.
 std::vector<OnnxFile> list_onnx_files(const std::filesystem::path& dir);

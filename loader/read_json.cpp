@@ -42,14 +42,7 @@ std::string reason_of(const json::exception& error) {
 
 }  // namespace
 
-json read_json(const std::filesystem::path& path) {
-  const auto file = open_regular(path);
-  const auto bytes = file->bytes();
-  if (bytes.empty()) fail(path, "is empty");
-  if (bytes.size() > kMaxJsonBytes) fail(path, "is too large for a JSON file (more than 256 MiB)");
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (text.starts_with("version https://git-lfs"))
-    fail(path, "is a Git LFS pointer, not JSON; run git lfs pull");
+json parse_json(std::string_view text, const std::filesystem::path& path) {
   const auto limit_depth = [&](int depth, json::parse_event_t, json&) {
     if (depth > kMaxJsonDepth) fail(path, "nests deeper than " + std::to_string(kMaxJsonDepth) + " levels");
     return true;
@@ -61,6 +54,17 @@ json read_json(const std::filesystem::path& path) {
   } catch (const json::exception& error) {
     fail(path, "not valid JSON: " + reason_of(error));
   }
+}
+
+json read_json(const std::filesystem::path& path) {
+  const auto file = open_regular(path);
+  const auto bytes = file->bytes();
+  if (bytes.empty()) fail(path, "is empty");
+  if (bytes.size() > kMaxJsonBytes) fail(path, "is too large for a JSON file (more than 256 MiB)");
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (text.starts_with("version https://git-lfs"))
+    fail(path, "is a Git LFS pointer, not JSON; run git lfs pull");
+  return parse_json(text, path);
 }
 
 json read_json_object(const std::filesystem::path& path) {

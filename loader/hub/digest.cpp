@@ -1,0 +1,63 @@
+#include "loader/hub/digest.h"
+
+#include <openssl/evp.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "loader/hub/names.h"
+#include "runtime/core/error.h"
+
+namespace vulcap::hub {
+namespace {
+
+constexpr size_t kChunk = size_t(1) << 20;
+
+struct Release {
+  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+  void operator()(std::FILE* file) const { std::fclose(file); }
+};
+
+[[noreturn]] void fail(const std::filesystem::path& path, const std::string& reason) {
+  throw core::Error(core::ErrorCode::kRuntime, path.string() + ": cannot be checked (" + reason + ")");
+}
+
+// Of `prefix` and then the file's bytes, in hexadecimal.
+std::string digest(const std::filesystem::path& path, const EVP_MD* kind, std::string_view prefix) {
+  const std::unique_ptr<EVP_MD_CTX, Release> context(EVP_MD_CTX_new());
+  const std::unique_ptr<std::FILE, Release> file(std::fopen(path.c_str(), "rbe"));
+  if (!file) fail(path, std::strerror(errno));
+  bool ok = context && EVP_DigestInit_ex(context.get(), kind, nullptr) &&
+            EVP_DigestUpdate(context.get(), prefix.data(), prefix.size());
+  std::vector<unsigned char> chunk(kChunk);
+  while (const size_t count = std::fread(chunk.data(), 1, chunk.size(), file.get()))
+    ok = ok && EVP_DigestUpdate(context.get(), chunk.data(), count);
+  if (std::ferror(file.get())) fail(path, std::strerror(errno));
+  std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
+  unsigned size = 0;
+  if (!ok || !EVP_DigestFinal_ex(context.get(), bytes.data(), &size)) fail(path, "no such digest");
+  std::string text;
+  for (unsigned i = 0; i < size; ++i) {
+    char digits[3];
+    std::snprintf(digits, sizeof(digits), "%02x", bytes[i]);
+    text += digits;
+  }
+  return text;
+}
+
+}  // namespace
+
+bool matches_etag(const std::filesystem::path& file, const std::string& etag) {
+  if (is_sha256(etag)) return digest(file, EVP_sha256(), "") == etag;
+  if (!is_sha1(etag)) return true;
+  std::string header = "blob " + std::to_string(std::filesystem::file_size(file));
+  header += '\0';
+  return digest(file, EVP_sha1(), header) == etag;
+}
+
+}  // namespace vulcap::hub
