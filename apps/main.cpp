@@ -6,6 +6,7 @@
 
 #include "apps/cli/console_options.h"
 #include "apps/cli/log.h"
+#include "apps/cli/short_names.h"
 #include "apps/commands.h"
 #include "runtime/core/error.h"
 
@@ -39,6 +40,8 @@ constexpr Command (*kCommands[])(CLI::App&) = {
     apps::add_run,
     apps::add_merge_lora,
     apps::add_tokenize,
+    apps::add_pull,
+    apps::add_cache,
     apps::add_conformance,
     apps::add_conformance_worker,
     apps::add_bench_worker,
@@ -59,7 +62,8 @@ int run(int argc, char** argv) {
     subcommand.callback([&chosen, command] { chosen = command; });
   }
   try {
-    app.parse(argc, argv);
+    const std::vector<const char*> arguments = with_cli11_names(argc, argv);
+    app.parse(int(arguments.size()), arguments.data());
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help and --version
     throw vulcap::core::Error(vulcap::core::ErrorCode::kUsage,

@@ -12,6 +12,8 @@ packages=(
   libcurl4-openssl-dev libssl-dev libcpp-httplib-dev libarchive-dev
   # run: the Vulkan loader is opened at run time; Mesa brings the drivers, one of them in software
   libvulkan1 mesa-vulkan-drivers
+  # downloads: opened at run time
+  libcurl4
   # labels of --overlay
   fonts-dejavu-core
   # tests

@@ -61,8 +61,12 @@ void ModelOptions::add_to(CLI::App& command) {
   command
       .add_option(
           "-m,--model", model,
-          "Model folder (config.json, tokenizer.json, *.onnx or onnx/*.onnx); default: the embedded model")
+          "Model folder (config.json, tokenizer.json, *.onnx or onnx/*.onnx), or org/model[:dtype] of a hub, "
+          "downloaded when the cache lacks it; default: the embedded model")
       ->envname("VULCAP_ARG_MODEL");
+  command.add_option("--hf-repo", hf_repo, "The same, of a hub in any case: org/model[:dtype] (or -hf)")
+      ->envname("VULCAP_ARG_HF_REPO");
+  hub.add_to(command);
   DeviceOptions::add_to(command);
   command
       .add_option(
@@ -79,12 +83,15 @@ void ModelOptions::add_to(CLI::App& command) {
 }
 
 std::filesystem::path ModelOptions::model_dir() const {
-  return model.empty() ? embedded_model() : std::filesystem::path(model);
+  if (model.empty() && hf_repo.empty()) return embedded_model();
+  const auto name = hub_model(model, hf_repo);
+  return name ? locate_on_hub(name->repo, with_dtype_of(*name, dtype), hub) : std::filesystem::path(model);
 }
 
 loader::LoadOptions ModelOptions::load_options() const {
+  const auto name = hub_model(model, hf_repo);
   loader::LoadOptions load;
-  load.dtype = dtype;
+  load.dtype = name ? with_dtype_of(*name, dtype) : dtype;
   load.adapter = adapter;
   return load;
 }

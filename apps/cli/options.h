@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/cli/hub_options.h"
 #include "loader/tasks/load_options.h"
 #include "runtime/core/dim.h"
 #include "runtime/session/open_device.h"
@@ -26,11 +27,14 @@ struct DeviceOptions {
 };
 
 struct ModelOptions : DeviceOptions {
-  std::string model;  // empty: the embedded model
+  std::string model;    // a folder, or org/model[:dtype] of a hub; empty: the embedded model
+  std::string hf_repo;  // org/model[:dtype] of a hub, whatever folders there are; empty: see `model`
   std::string dtype = "auto";
+  HubOptions hub;
   std::string adapter;  // empty: none
 
   void add_to(CLI::App& command);
+  // The model's folder; downloads a model of a hub that the cache lacks.
   std::filesystem::path model_dir() const;
   loader::LoadOptions load_options() const;
 };

@@ -30,19 +30,6 @@ bool bars_are_disabled() {
 
 bool draws() { return mode == ProgressMode::kAuto && console().draws() && !bars_are_disabled(); }
 
-std::string amount(double value, const std::string& unit) {
-  char text[48];
-  if (unit != "bytes") {
-    std::snprintf(text, sizeof text, value < 10 && value != double(int64_t(value)) ? "%.2f" : "%.0f", value);
-    return text;
-  }
-  constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB"};
-  size_t power = 0;
-  for (; value >= 1000 && power < 4; ++power) value /= 1000;
-  std::snprintf(text, sizeof text, power == 0 ? "%.0f %s" : "%.1f %s", value, kUnits[power]);
-  return text;
-}
-
 std::string clock_text(double seconds) {
   const int64_t s = int64_t(seconds + 0.5);
   char text[48];
@@ -56,6 +43,19 @@ std::string clock_text(double seconds) {
 }
 
 }  // namespace
+
+std::string amount_text(double value, const std::string& unit) {
+  char text[48];
+  if (unit != "bytes") {
+    std::snprintf(text, sizeof text, value < 10 && value != double(int64_t(value)) ? "%.2f" : "%.0f", value);
+    return text;
+  }
+  constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB"};
+  size_t power = 0;
+  for (; value >= 1000 && power < 4; ++power) value /= 1000;
+  std::snprintf(text, sizeof text, power == 0 ? "%.0f %s" : "%.1f %s", value, kUnits[power]);
+  return text;
+}
 
 void set_progress_mode(ProgressMode chosen) { mode = chosen; }
 
@@ -123,11 +123,11 @@ void Progress::print_json(const char* status) {
 
 std::string Progress::bar() const {
   const double speed = rate();
-  std::string right = amount(double(done_), unit_);
-  if (total_ > 0) right += "/" + amount(double(total_), unit_);
+  std::string right = amount_text(double(done_), unit_);
+  if (total_ > 0) right += "/" + amount_text(double(total_), unit_);
   if (unit_ != "bytes") right += " " + unit_;
   if (failed_ > 0) right += ", " + std::to_string(failed_) + " failed";
-  if (speed > 0) right += ", " + amount(speed, unit_) + "/s";
+  if (speed > 0) right += ", " + amount_text(speed, unit_) + "/s";
   if (speed > 0 && total_ > done_) right += ", " + clock_text(double(total_ - done_) / speed) + " left";
   std::string left = task_ + " ";
   const int room = console().width() - 1 - int(left.size() + right.size()) - 8;

@@ -14,6 +14,9 @@ enum class ProgressMode { kAuto, kNever, kJson };
 // For the whole program, before any work starts. kAuto draws nothing under HF_HUB_DISABLE_PROGRESS_BARS.
 void set_progress_mode(ProgressMode mode);
 
+// "4.5 MB" of bytes, "12" of anything else.
+std::string amount_text(double value, const std::string& unit);
+
 // One piece of work. JSON lines: {"status": "initiate" | "progress" | "done", "task", "unit", "loaded",
 // "failed", "elapsed", "rate"} and, where the total is known, "total", "progress" (percent) and
 // "seconds_left"; times in seconds.

@@ -16,11 +16,11 @@ namespace vulcap::hub {
 
 // What came back.
 struct Response {
-  long status = 0;                             // of HTTP; 0: no answer
-  std::map<std::string, std::string> headers;  // names in small letters
-  std::string problem;                         // why there is no answer, or not all of it; empty: there is
-  bool interrupted = false;                    // the problem is of the kind that passes: a lost connection
-  std::chrono::seconds retry_after{0};         // what the server asks for; 0: nothing
+  long status = 0;                                  // of HTTP; 0: no answer
+  std::map<std::string, std::string> headers = {};  // names in small letters
+  std::string problem = {};             // why there is no answer, or not all of it; empty: there is
+  bool interrupted = false;             // the problem is of the kind that passes: a lost connection
+  std::chrono::seconds retry_after{0};  // what the server asks for; 0: nothing
 
   bool ok() const { return problem.empty() && status >= 200 && status < 300; }
   // Whether the same request may well be answered a little later.

@@ -16,6 +16,7 @@ using nlohmann::json;
 
 constexpr size_t kMaxListing = size_t(64) << 20;  // bytes
 constexpr size_t kMaxFiles = 100'000;
+constexpr int kTriesWithoutAnswer = 2;  // of the first request: a network that is not there shows at once
 
 std::string get_text(HttpClient& client, const Settings& settings, const Source& source,
                      const std::string& url) {
@@ -31,7 +32,9 @@ std::string get_text(HttpClient& client, const Settings& settings, const Source&
     text.clear();
     const Response response = client.send(request);
     if (response.ok()) return text;
-    if (!client.wait_for_next_try(response, tries)) fail_for(response, settings, source, source.repo);
+    const bool silent = response.status == 0 && tries >= kTriesWithoutAnswer;
+    if (silent || !client.wait_for_next_try(response, tries))
+      fail_for(response, settings, source, source.repo);
   }
 }
 

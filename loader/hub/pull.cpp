@@ -161,31 +161,37 @@ class Pull {
 
   // Adds to the totals what is to come, which must have room.
   void announce(const std::vector<RemoteFile*>& absent) {
-    uint64_t needed = 0;
+    uint64_t there = 0, size = 0;
     for (const RemoteFile* file : absent) {
-      const uint64_t there = bytes_left_behind(cache_, *file);
-      const uint64_t size = file->size.value_or(there);
-      total_ += size;
-      done_ += int64_t(there);
-      needed += size - there;
+      const uint64_t left = bytes_left_behind(cache_, *file);
+      there += left;
+      size += file->size.value_or(left);
     }
     if (absent.empty()) return;
+    check_room(size - there);
+    total_ += size;
+    there_ += there;
+    if (events_.on_plan) events_.on_plan(total_, there_);
+  }
+
+  void check_room(uint64_t needed) {
     std::error_code error;
     fs::create_directories(cache_.dir(), error);
     const fs::space_info space = fs::space(cache_.dir(), error);
-    if (!error && space.available < needed) {
-      throw core::Error(ErrorCode::kRuntime,
-                        cache_.dir().string() + ": no room for " + request_.source.repo + " (" +
-                            std::to_string(needed) + " bytes are needed, " + std::to_string(space.available) +
-                            " are free); free some space, or set HF_HUB_CACHE to another folder");
-    }
-    count(0);
+    if (error || space.available >= needed) return;
+    throw core::Error(ErrorCode::kRuntime,
+                      cache_.dir().string() + ": no room for " + request_.source.repo + " (" +
+                          std::to_string(needed) + " bytes are needed, " + std::to_string(space.available) +
+                          " are free); free some space, or set HF_HUB_CACHE to another folder");
   }
 
+  // Bytes that come a second time, after a wrong digest, are no progress.
   void count(int64_t bytes) {
     const std::lock_guard guard(mutex_);
-    done_ = std::max<int64_t>(done_ + bytes, 0);
-    if (events_.on_progress) events_.on_progress(std::min(uint64_t(done_), total_), total_);
+    came_ += bytes;
+    if (came_ <= reported_) return;
+    if (events_.on_bytes) events_.on_bytes(uint64_t(came_ - reported_));
+    reported_ = came_;
   }
 
   void remark(const std::string& line) {
@@ -202,8 +208,10 @@ class Pull {
   std::map<std::string, fs::path> fetched_;  // name -> blob
   std::atomic<bool> stop_{false};
   std::mutex mutex_;
-  int64_t done_ = 0;
-  uint64_t total_ = 0;
+  uint64_t total_ = 0;    // bytes to download,
+  uint64_t there_ = 0;    // of which were there,
+  int64_t came_ = 0;      // came in,
+  int64_t reported_ = 0;  // were reported
 };
 
 }  // namespace
@@ -234,7 +242,12 @@ std::vector<FileState> list_states(const Settings& settings, const PullRequest& 
   check_request(settings, request);
   HttpClient client(settings);
   const Listing listing = list_files(client, settings, request.source);
-  const std::vector<std::string> wanted = chosen_names(names_of(listing), request);
+  std::vector<std::string> wanted;
+  try {
+    wanted = chosen_names(names_of(listing), request);
+  } catch (const core::Error& error) {
+    if (error.code() != ErrorCode::kInvalidModel) throw;
+  }
   const RepoCache cache(settings.cache, request.source.repo);
   std::vector<FileState> states;
   for (const RemoteFile& file : listing.files) {

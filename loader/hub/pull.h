@@ -20,8 +20,10 @@ struct PullRequest {
 };
 
 struct PullEvents {
-  // Bytes that are there of those that are needed; from any thread, one at a time.
-  std::function<void(uint64_t done, uint64_t total)> on_progress;
+  // From any thread, one at a time. `total` bytes are to be downloaded, `there` of them were left by an
+  // earlier try; called again when files join in.
+  std::function<void(uint64_t total, uint64_t there)> on_plan;
+  std::function<void(uint64_t bytes)> on_bytes;       // came in
   std::function<void(const std::string&)> on_remark;  // one line for the user; the same
 };
 
@@ -35,7 +37,7 @@ std::filesystem::path pull(const Settings& settings, const PullRequest& request,
 // missing. Patterns are left out of account.
 std::optional<std::filesystem::path> find_cached(const Settings& settings, const PullRequest& request);
 
-// What pull() would see, for people.
+// What pull() would see, for people. A dtype that no graph has is no error here: nothing is wanted then.
 struct FileState {
   RemoteFile file;
   bool wanted = false;  // by `request`

@@ -69,7 +69,7 @@ const std::vector<ForeignRule>& foreign_rules() {
       {{"cairo", "fontconfig/"}, {"loader/grounding/"}},
       {{"hwy/"}, {"runtime/cpu/"}},
       {{"CLI/"}, {"apps/"}},
-      {{"curl/"}, {"loader/hub/"}},
+      {{"curl/", "openssl/"}, {"loader/hub/"}},
       {{"httplib"}, {"apps/serve/"}},
       {{"archive"}, {"apps/batch/"}},
   };
