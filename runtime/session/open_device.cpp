@@ -7,6 +7,8 @@
 #include "runtime/cpu/cpu_info.h"
 #if VULCAP_VULKAN
 #include "runtime/vulkan/backend.h"
+#include "runtime/vulkan/probe.h"
+#include "runtime/vulkan/visible_devices.h"
 #endif
 
 namespace vulcap::session {
@@ -27,26 +29,52 @@ OpenedDevice open_cpu(const DeviceRequest& request, std::string reason) {
 }
 
 #if VULCAP_VULKAN
-OpenedDevice open_vulkan(const DeviceRequest& request) {
-  const vulkan::Enumeration found = vulkan::enumerate();
-  if (found.devices.empty()) throw core::Error(core::ErrorCode::kNoDevice, found.reason);
-  const vulkan::Choice choice = vulkan::choose_device(found.devices, request.device);
-  if (choice.index < 0) throw core::Error(core::ErrorCode::kNoDevice, choice.reason);
-  const vulkan::DeviceInfo& info = found.devices[size_t(choice.index)];
+core::Error no_device(const std::string& reason) { return core::Error(core::ErrorCode::kNoDevice, reason); }
+
+struct ChosenDevice {
+  vulkan::DeviceInfo info;
+  std::string reason;
+};
+
+ChosenDevice choose(const DeviceRequest& request, std::vector<std::string>& warnings) {
+  const vulkan::Enumeration found =
+      request.probe.empty() ? vulkan::enumerate() : vulkan::probe({request.probe, {}, request.cache_dir});
+  warnings = found.problems;
+  if (found.devices.empty()) throw no_device(found.reason);
+  const vulkan::VisibleDevices visible = vulkan::visible_devices(found.devices, vulkan::Surroundings::own());
+  warnings.insert(warnings.end(), visible.warnings.begin(), visible.warnings.end());
+  if (visible.devices.empty())
+    throw no_device("no Vulkan device is left of the " + std::to_string(found.devices.size()) + " here: " + visible.reason);
+  const vulkan::Choice choice = vulkan::choose_device(visible.devices, request.device);
+  const std::string given = visible.reason.empty() ? "" : "; " + visible.reason;
+  if (choice.index < 0) throw no_device(choice.reason + given);
+  const vulkan::DeviceInfo& info = visible.devices[size_t(choice.index)];
+  if (!info.unusable.empty()) throw no_device(info.unusable);
   if (request.device == "auto" && info.caps.type == vulkan::DeviceType::kCpu) {
-    throw core::Error(core::ErrorCode::kNoDevice, "the only Vulkan device is a processor (" + info.name +
-                                                      "), slower than the CPU back end");
+    throw no_device("the only Vulkan device is a processor (" + info.name + "), slower than the CPU back end" + given);
   }
+  return {info, choice.reason + given};
+}
+
+OpenedDevice open_vulkan(const DeviceRequest& request, std::vector<std::string>& warnings) {
+  const ChosenDevice chosen = choose(request, warnings);
   vulkan::Options options;
-  options.pipeline_cache_dir = request.pipeline_cache_dir;
-  const auto backend = vulkan::create_backend(info.index, options);
+  options.pipeline_cache_dir = request.cache_dir;
+  options.uuid = chosen.info.uuid;
+  std::shared_ptr<plan::Backend> backend;
+  try {
+    backend = vulkan::create_backend(chosen.info.index, options);
+  } catch (core::Error& error) {
+    if (error.code() == core::ErrorCode::kUsage) throw;
+    throw no_device(chosen.info.name + " cannot be opened: " + error.message());
+  }
   const auto host = cpu::create_backend({request.threads});
   auto device = std::make_shared<Device>(
       backend, [host](const ops::KernelArgs& args) { host->run_call(args); }, host);
-  return {std::move(device), backend->name(), choice.reason, true};
+  return {std::move(device), backend->name(), chosen.reason, true};
 }
 #else
-OpenedDevice open_vulkan(const DeviceRequest&) {
+OpenedDevice open_vulkan(const DeviceRequest&, std::vector<std::string>&) {
   throw core::Error(core::ErrorCode::kNoDevice, "no Vulkan device: this build has no Vulkan back end");
 }
 #endif
@@ -63,12 +91,21 @@ OpenedDevice open_device(const DeviceRequest& request) {
         core::ErrorCode::kUsage,
         "device '" + request.device + "' is none of auto, cpu, vulkan, vulkan:N, name:TEXT, uuid:HEX");
   }
-  if (request.device != "auto") return open_vulkan(request);
+  std::vector<std::string> warnings;
+  OpenedDevice opened;
   try {
-    return open_vulkan(request);
+    opened = open_vulkan(request, warnings);
   } catch (const core::Error& error) {
-    return open_cpu(request, error.message());
+    if (request.device != "auto" || error.code() != core::ErrorCode::kNoDevice) throw;
+    if (request.forbid_fallback) {
+      throw core::Error(core::ErrorCode::kNoDevice, error.message() + "; --fallback forbid leaves nothing to the CPU: "
+                                                    "use --device cpu or --fallback warn");
+    }
+    opened = open_cpu(request, error.message());
   }
+  opened.warnings = std::move(warnings);
+  opened.device->forbid_fallback(request.forbid_fallback);
+  return opened;
 }
 
 std::filesystem::path default_cache_dir() {

@@ -47,10 +47,16 @@ bool Device::make_room(const plan::Plan& plan) {
 }
 
 void Device::fall_back(const std::string& reason) {
-  if (!spare_) throw plan::OutOfMemory("the model does not fit " + backend_->name() + ": " + reason);
+  const std::string full = "the model does not fit " + backend_->name();
+  if (!spare_ || spare_is_kept_) throw plan::OutOfMemory(full + ": " + reason);
+  if (fallback_forbidden_) {
+    throw core::Error(core::ErrorCode::kNoDevice,
+                      full + " (" + reason + ") and --fallback forbid leaves nothing to the CPU: use a smaller "
+                      "model or batch, --dtype fp16, or --fallback warn");
+  }
+  fall_back_reason_ = full + " (" + reason + ")";
   if (report_) {
-    report_("the model does not fit " + backend_->name() + " (" + reason + "); what is left of it runs on " +
-            spare_->name());
+    report_(fall_back_reason_ + "; what is left of it runs on " + spare_->name());
   }
   retired_.push_back(std::exchange(backend_, std::exchange(spare_, nullptr)));
   weights_.clear();
@@ -95,9 +101,17 @@ const std::shared_ptr<plan::Buffer>& Device::state() {
   return state_;
 }
 
+std::shared_ptr<PlacedProgram> Device::place(const plan::Plan& plan) {
+  if (!placements_) return nullptr;
+  placements_->push_back(std::make_shared<PlacedProgram>(placed(plan, backend_->name())));
+  placements_->back()->reason = fall_back_reason_;
+  return placements_->back();
+}
+
 Program::Program(Device& device, plan::Plan plan,
                  const std::map<std::string, std::shared_ptr<plan::Buffer>>& bound)
     : device_(&device), plan_(std::move(plan)) {
+  if (device.fallback_forbidden()) refuse_host_calls();
   try {
     if (device.make_room(plan_)) {
       build(bound);
@@ -109,6 +123,19 @@ Program::Program(Device& device, plan::Plan plan,
   plan_.on_host.assign(plan_.calls.size(), 0);
   plan_.reasons.assign(plan_.calls.size(), "");
   build(bound);
+}
+
+void Program::refuse_host_calls() const {
+  const auto refused = std::find(plan_.on_host.begin(), plan_.on_host.end(), uint8_t(1));
+  if (refused == plan_.on_host.end()) return;
+  const auto count = std::count(refused, plan_.on_host.end(), uint8_t(1));
+  const PlacedProgram program = placed(plan_, device_->backend().name());
+  const PlacedCall& first = program.calls[size_t(refused - plan_.on_host.begin())];
+  throw core::Error(core::ErrorCode::kNoDevice,
+                    program.device + " does not run " + std::to_string(count) + " of " +
+                        std::to_string(program.calls.size()) + " kernel calls, the first " + first.kernel +
+                        " of node '" + first.node + "' (" + first.reason +
+                        "), and --fallback forbid leaves nothing to the CPU: use --fallback warn or --device cpu");
 }
 
 bool Program::is_written(const plan::External& slot) const {
@@ -146,11 +173,13 @@ void Program::build(const std::map<std::string, std::shared_ptr<plan::Buffer>>& 
   request.external = externals_;
   request.arena = device.arena(plan_.arena_bytes);
   request.state = device.state();
+  placed_ = device.place(plan_);
   executable_ = device.check_finite() ? build_checked(device.backend(), std::move(request), plan_)
                                       : device.backend().build(std::move(request));
 }
 
 void Program::run() {
+  if (placed_) ++placed_->runs;
   for (const Mirror& mirror : mirrors_) copy(*mirror.far, *mirror.near);
   if (device_->profile()) {
     device_->profile()(plan_, executable_->run_timed());
@@ -170,10 +199,12 @@ void Program::write(const std::string& name, std::span<const std::byte> bytes) {
                                                      " bytes, not " + std::to_string(bytes.size()));
   }
   if (!bytes.empty()) externals_[index]->write(0, bytes);
+  if (placed_) placed_->bytes_written += bytes.size();
 }
 
 void Program::read(const std::string& name, std::span<std::byte> bytes, size_t offset) const {
   if (!bytes.empty()) externals_[plan_.external(name)]->read(offset, bytes);
+  if (placed_) placed_->bytes_read += bytes.size();
 }
 
 core::Tensor Program::read(const std::string& name) const {

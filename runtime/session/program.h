@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "runtime/plan/plan.h"
+#include "runtime/session/placement.h"
 
 namespace vulcap::session {
 
@@ -24,12 +25,22 @@ class Device {
 
   plan::Backend& backend() const { return *backend_; }
   const std::function<void(const ops::KernelArgs&)>& host() const { return host_; }
+  bool fallback_forbidden() const { return fallback_forbidden_; }
   // Whether what `plan` adds fits the memory that is left. When it does not and there is a spare back end,
   // programs are made on that one from now on, and plans must be made again; else throws plan::OutOfMemory.
   bool make_room(const plan::Plan& plan);
   void fall_back(const std::string& reason);
   // Told once, in one line, when the spare back end takes over.
   void on_fall_back(std::function<void(const std::string&)> report) { report_ = std::move(report); }
+  // While it is kept back the spare back end takes over nothing: plan::OutOfMemory is thrown instead.
+  void keep_spare(bool value) { spare_is_kept_ = value; }
+  // From now on programs that would leave kernel calls to the host, or run on the spare back end, are refused
+  // with Error(kNoDevice).
+  void forbid_fallback(bool value) { fallback_forbidden_ = value; }
+  // Programs made from now on are entered there; null: nowhere.
+  void set_placements(std::shared_ptr<Placements> placements) { placements_ = std::move(placements); }
+  // Null where nothing is entered.
+  std::shared_ptr<PlacedProgram> place(const plan::Plan& plan);
   // The same tensor in the same layout is uploaded once.
   std::shared_ptr<plan::Buffer> weight(const plan::ConstantSlot& slot);
   // Lets go of weights that neither a program nor a graph holds any more.
@@ -57,6 +68,10 @@ class Device {
   std::shared_ptr<plan::Backend> spare_;
   std::vector<std::shared_ptr<plan::Backend>> retired_;  // programs made on them live on
   std::function<void(const std::string&)> report_;
+  std::string fall_back_reason_;
+  bool spare_is_kept_ = false;
+  bool fallback_forbidden_ = false;
+  std::shared_ptr<Placements> placements_;
   // The tensor is kept so that its address stays a key of its own.
   std::map<Key, std::pair<core::Tensor, std::shared_ptr<plan::Buffer>>> weights_;
   std::shared_ptr<plan::Buffer> arena_;
@@ -84,6 +99,7 @@ class Program {
 
  private:
   Device* device_;
+  void refuse_host_calls() const;
   void build(const std::map<std::string, std::shared_ptr<plan::Buffer>>& bound);
   bool is_written(const plan::External& slot) const;
   std::shared_ptr<plan::Buffer> bind(const plan::External& slot, std::shared_ptr<plan::Buffer> given);
@@ -98,6 +114,7 @@ class Program {
   std::vector<std::shared_ptr<plan::Buffer>> externals_;
   std::vector<Mirror> mirrors_;
   std::unique_ptr<plan::Executable> executable_;
+  std::shared_ptr<PlacedProgram> placed_;  // null: nobody asks
 };
 
 }  // namespace vulcap::session

@@ -1,7 +1,6 @@
 #include "runtime/vulkan/backend.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 
 #include "runtime/core/error.h"
@@ -16,21 +15,6 @@ namespace {
 
 // Beyond this a weight is copied in parts, so that a mapped file never lies in memory twice as a whole.
 constexpr size_t kUploadPartBytes = 8u << 20;
-
-bool validation_from_environment() {
-  const char* value = std::getenv("VULCAP_VALIDATION");
-  return value != nullptr && std::strcmp(value, "1") == 0;
-}
-
-DeviceCaps masked(DeviceCaps caps, const Options& options) {
-  if (options.disable_16bit_storage) caps.storage_16bit = caps.float16 = false;
-  if (options.disable_8bit_storage) caps.storage_8bit = false;
-  if (options.disable_int64) caps.int64 = false;
-  if (options.disable_float64) caps.float64 = false;
-  if (options.disable_subgroups) caps.subgroup_arithmetic = false;
-  if (options.assume_gpu) caps.type = DeviceType::kDiscrete;
-  return caps;
-}
 
 void check_parameter_sizes() {
   for (const shaders::ShaderModule& module : shaders::modules()) {
@@ -47,10 +31,15 @@ void check_parameter_sizes() {
 class VulkanBackend : public plan::Backend {
  public:
   VulkanBackend(uint32_t index, const Options& options)
-      : device_(std::make_shared<Device>(index, options.validation || validation_from_environment())),
+      : device_(std::make_shared<Device>(index, options.validation)),
         caps_(masked(device_->info().caps, options)),
-        memory_(std::make_shared<Memory>(device_, options.force_staging)),
+        memory_(std::make_shared<Memory>(device_, options.force_staging, options.memory_bytes)),
         pipelines_(std::make_shared<Pipelines>(device_, options.pipeline_cache_dir)) {
+    if (options.uuid && *options.uuid != device_->info().uuid) {
+      throw core::Error(core::ErrorCode::kNoDevice, "vulkan:" + std::to_string(index) +
+                                                        " has become another device, " + device_->info().name +
+                                                        ": run again");
+    }
     check_parameter_sizes();
   }
 
@@ -161,7 +150,7 @@ std::shared_ptr<plan::Buffer> VulkanBackend::upload(const plan::WeightRequest& r
 }  // namespace
 
 std::shared_ptr<plan::Backend> create_backend(uint32_t index, const Options& options) {
-  return std::make_shared<VulkanBackend>(index, options);
+  return std::make_shared<VulkanBackend>(index, options_from_environment(options));
 }
 
 }  // namespace vulcap::vulkan

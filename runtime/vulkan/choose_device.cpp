@@ -30,6 +30,7 @@ uint64_t local_bytes(const DeviceInfo& device) {
 }
 
 bool better(const DeviceInfo& a, const DeviceInfo& b) {
+  if (a.unusable.empty() != b.unusable.empty()) return a.unusable.empty();
   const int rank_a = type_rank(a.caps.type), rank_b = type_rank(b.caps.type);
   if (rank_a != rank_b) return rank_a < rank_b;
   return local_bytes(a) > local_bytes(b);

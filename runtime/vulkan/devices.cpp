@@ -1,6 +1,7 @@
 #include "runtime/vulkan/devices.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 
 #include "runtime/core/error.h"
@@ -41,11 +42,15 @@ struct Properties {
   VkPhysicalDeviceDriverProperties driver =
       structure<VkPhysicalDeviceDriverProperties>(VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES);
 
-  Properties(const InstanceApi& api, VkPhysicalDevice device) {
+  VkPhysicalDevicePCIBusInfoPropertiesEXT pci = structure<VkPhysicalDevicePCIBusInfoPropertiesEXT>(
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PCI_BUS_INFO_PROPERTIES_EXT);
+
+  Properties(const InstanceApi& api, VkPhysicalDevice device, bool has_pci) {
     base.pNext = &id;
     id.pNext = &subgroup;
     subgroup.pNext = &maintenance;
     maintenance.pNext = &driver;
+    if (has_pci) driver.pNext = &pci;
     api.vkGetPhysicalDeviceProperties2(device, &base);
   }
 };
@@ -67,6 +72,13 @@ struct Features {
     api.vkGetPhysicalDeviceFeatures2(device, &base);
   }
 };
+
+std::string pci_text(const VkPhysicalDevicePCIBusInfoPropertiesEXT& pci) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%04x:%02x:%02x.%x", pci.pciDomain, pci.pciBus, pci.pciDevice,
+                pci.pciFunction);
+  return text;
+}
 
 void read_properties(const VkPhysicalDeviceProperties& from, DeviceInfo& info) {
   info.name = from.deviceName;
@@ -110,14 +122,16 @@ std::vector<std::string> device_extensions(const InstanceApi& api, VkPhysicalDev
 }
 
 DeviceInfo describe(const InstanceApi& api, VkPhysicalDevice device) {
-  const Properties properties(api, device);
-  const Features features(api, device);
   const std::vector<std::string> extensions = device_extensions(api, device);
+  const bool has_pci = contains(extensions, "VK_EXT_pci_bus_info");
+  const Properties properties(api, device, has_pci);
+  const Features features(api, device);
   DeviceInfo info;
   read_properties(properties.base.properties, info);
   read_memory(api, device, info);
   info.driver = std::string(properties.driver.driverName) + " " + properties.driver.driverInfo;
   std::memcpy(info.uuid.data(), properties.id.deviceUUID, info.uuid.size());
+  if (has_pci) info.pci = pci_text(properties.pci);
 
   DeviceCaps& caps = info.caps;
   caps.max_allocation_bytes = properties.maintenance.maxMemoryAllocationSize;

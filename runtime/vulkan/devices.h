@@ -48,6 +48,8 @@ struct DeviceInfo {
   uint32_t device_id = 0;
   std::array<uint8_t, 16> uuid{};
   std::array<uint8_t, 16> cache_uuid{};
+  std::string pci;       // bus address "0000:3b:00.0"; empty: the driver does not tell it
+  std::string unusable;  // why no logical device can be made of it; empty: one can, or nobody tried
   std::vector<MemoryHeap> heaps;
   bool timestamps = false;
   float timestamp_period_ns = 0;
@@ -63,6 +65,7 @@ std::string uuid_text(const std::array<uint8_t, 16>& uuid);
 struct Enumeration {
   std::vector<DeviceInfo> devices;  // in the loader's order
   std::string reason;               // why there is none, when `devices` is empty
+  std::vector<std::string> problems;  // drivers that were left out, a line each
 };
 
 // Never throws for a missing loader or driver: the reason says what is missing.

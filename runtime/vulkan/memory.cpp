@@ -73,8 +73,8 @@ void FreeList::give(uint64_t offset, uint64_t size) {
   ranges_[offset] = size;
 }
 
-Memory::Memory(std::shared_ptr<Device> device, bool force_staging)
-    : device_(std::move(device)), force_staging_(force_staging) {}
+Memory::Memory(std::shared_ptr<Device> device, bool force_staging, uint64_t limit)
+    : device_(std::move(device)), force_staging_(force_staging), limit_(limit) {}
 
 Memory::~Memory() = default;
 
@@ -98,11 +98,16 @@ bool Memory::is_cached(const Slice& slice) const {
 
 uint64_t Memory::total() const {
   const VkPhysicalDeviceMemoryProperties& memory = device_->memory();
-  return memory.memoryHeaps[memory.memoryTypes[choose_type(UINT32_MAX, false)].heapIndex].size;
+  const uint64_t heap = memory.memoryHeaps[memory.memoryTypes[choose_type(UINT32_MAX, false)].heapIndex].size;
+  return limit_ == 0 ? heap : std::min(heap, limit_);
 }
 
 uint64_t Memory::used() const {
   const std::lock_guard lock(mutex_);
+  return block_bytes();
+}
+
+uint64_t Memory::block_bytes() const {
   uint64_t bytes = 0;
   for (const auto& block : blocks_) bytes += block->size;
   return bytes;
@@ -116,6 +121,8 @@ Memory::Block& Memory::add_block(uint64_t size, uint32_t type) {
   const DeviceApi& api = device_->api();
   const std::string what =
       "allocating " + std::to_string((size + (1u << 20) - 1) >> 20) + " MiB of device memory";
+  if (limit_ != 0 && block_bytes() + size > limit_)
+    throw plan::OutOfMemory(what + " would go beyond the limit of " + std::to_string(limit_ >> 20) + " MiB");
   const VkResult result = api.vkAllocateMemory(api.device, &info, nullptr, &memory);
   if (result == VK_ERROR_OUT_OF_DEVICE_MEMORY || result == VK_ERROR_OUT_OF_HOST_MEMORY)
     throw plan::OutOfMemory(what + " failed: its memory is full");
@@ -139,7 +146,8 @@ Memory::Slice Memory::allocate(const VkMemoryRequirements& needs, bool host) {
     const uint64_t offset = block->free.take(needs.size, needs.alignment);
     if (offset != UINT64_MAX) return {block.get(), offset, needs.size};
   }
-  Block& block = add_block(needs.size > kBlockBytes / 2 ? needs.size : kBlockBytes, type);
+  const uint64_t usual = limit_ == 0 ? kBlockBytes : std::min(kBlockBytes, std::max(limit_ / 8, needs.size));
+  Block& block = add_block(needs.size > usual / 2 ? needs.size : usual, type);
   return {&block, block.free.take(needs.size, needs.alignment), needs.size};
 }
 

@@ -31,8 +31,8 @@ class Staging;
 class Memory : public std::enable_shared_from_this<Memory> {
  public:
   // `force_staging` never maps device memory, so that the staging path runs on devices where all memory is
-  // visible.
-  Memory(std::shared_ptr<Device> device, bool force_staging);
+  // visible. `limit`: bytes that blocks may take in all; 0: as many as the heap has.
+  Memory(std::shared_ptr<Device> device, bool force_staging, uint64_t limit = 0);
   ~Memory();
 
   struct Block {
@@ -63,9 +63,11 @@ class Memory : public std::enable_shared_from_this<Memory> {
  private:
   uint32_t choose_type(uint32_t allowed, bool host) const;
   Block& add_block(uint64_t size, uint32_t type);
+  uint64_t block_bytes() const;
 
   std::shared_ptr<Device> device_;
   bool force_staging_;
+  uint64_t limit_;
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<Block>> blocks_;
   std::unique_ptr<Staging> staging_;

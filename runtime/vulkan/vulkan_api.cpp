@@ -83,20 +83,15 @@ std::string result_name(VkResult result) {
 void check(VkResult result, const char* what) {
   if (result == VK_SUCCESS) return;
   const std::string line = std::string("Vulkan: ") + what + " failed with " + result_name(result);
-  if (result == VK_ERROR_DEVICE_LOST) {
-    throw plan::DeviceLost(line +
-                           "; the driver gave the device up (a reset, a time limit or a driver error): run "
-                           "again, or use --device cpu");
-  }
   if (result == VK_ERROR_OUT_OF_DEVICE_MEMORY) {
     throw plan::OutOfMemory(
         line + "; the device's memory is exhausted: close other programs that use it, or use --device cpu");
   }
-  const bool host_memory = result == VK_ERROR_OUT_OF_HOST_MEMORY;
-  throw core::Error(core::ErrorCode::kRuntime,
-                    line + (host_memory
-                                ? "; the machine's memory is exhausted: use a smaller model or --dtype fp16"
-                                : ""));
+  if (result == VK_ERROR_OUT_OF_HOST_MEMORY) {
+    throw plan::OutOfMemory(line + "; the machine's memory is exhausted: use a smaller model or --dtype fp16");
+  }
+  throw plan::DeviceLost(
+      line + "; the driver gave up (a reset, a time limit or a driver error): run again, or use --device cpu");
 }
 
 }  // namespace vulcap::vulkan

@@ -1,0 +1,31 @@
+// Asks the drivers for their devices in a child process, so that one that crashes or hangs costs a line and
+// not the program.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "runtime/vulkan/devices.h"
+
+namespace vulcap::vulkan {
+
+struct Probe {
+  // A program that calls answer_probe(), and its arguments.
+  std::vector<std::string> command;
+  std::chrono::milliseconds limit{30000};
+  // Where what was found is kept for as long as drivers, device files, variables and boot stay the same;
+  // empty: nowhere.
+  std::filesystem::path cache_dir;
+};
+
+// Where the child fails, each driver is asked in a child of its own; those that fail are left out and named
+// in Enumeration::problems, and this process's environment is changed so that the loader leaves them out too.
+// To be called before other threads run. VULCAP_VK_PROBE_TIMEOUT (seconds) replaces the limit.
+Enumeration probe(const Probe& request);
+
+// The child's part: writes enumerate() with a logical device made of each to stdout. Returns the exit code.
+int answer_probe();
+
+}  // namespace vulcap::vulkan
