@@ -6,8 +6,10 @@
 
 #include "apps/cli/console_options.h"
 #include "apps/cli/log.h"
+#include "apps/cli/placement_report.h"
 #include "apps/cli/short_names.h"
 #include "apps/commands.h"
+#include "apps/device_list.h"
 #include "runtime/core/error.h"
 
 namespace {
@@ -45,6 +47,7 @@ constexpr Command (*kCommands[])(CLI::App&) = {
     apps::add_conformance,
     apps::add_conformance_worker,
     apps::add_bench_worker,
+    apps::add_probe_devices,
 };
 
 int run(int argc, char** argv) {
@@ -86,9 +89,17 @@ int flushed(int code) {
                 (std::string("stdout: the results cannot be written: ") + std::strerror(errno)).c_str());
 }
 
-}  // namespace
+// A report that was asked for belongs to the results.
+int reported(int code) {
+  try {
+    placement_report().write(code);
+    return code;
+  } catch (const vulcap::core::Error& error) {
+    return report(code == 0 ? int(error.code()) : code, error.what());
+  }
+}
 
-int main(int argc, char** argv) {
+int guarded(int argc, char** argv) {
   try {
     return flushed(run(argc, argv));
   } catch (const vulcap::core::Error& error) {
@@ -98,4 +109,11 @@ int main(int argc, char** argv) {
   } catch (const std::exception& error) {
     return report(int(vulcap::core::ErrorCode::kRuntime), error.what());
   }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  set_probe_command({"/proc/self/exe", "probe-devices"});
+  return reported(guarded(argc, argv));
 }

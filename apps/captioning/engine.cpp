@@ -1,15 +1,124 @@
 #include "apps/captioning/engine.h"
 
+#include <algorithm>
+#include <new>
+
+#include "apps/captioning/resumed_stream.h"
+#include "apps/cli/fallbacks.h"
 #include "apps/cli/log.h"
+#include "apps/cli/placement_report.h"
 #include "runtime/core/error.h"
 
 namespace vulcap::apps {
 
 CaptionEngine::CaptionEngine(const ModelOptions& model, Remarks& remarks)
-    : opened_(model.open_for_user()), remarks_(remarks) {
-  captioner_ = loader::load_captioner(model.model_dir(), *opened_.device, model.load_options());
-  tell();
+    : model_(model), remarks_(remarks), opened_(model.open_for_user()) {
+  load_or_fall_back();
   for (const std::string& line : captioner_->description()) log_detail(line);
+}
+
+void CaptionEngine::load() {
+  opened_.device->on_fall_back([this](const std::string& reason) {
+    fallback_ = reason;
+    tell_fallback("fallback to cpu: " + reason);
+    placement_report().add_event(reason);
+  });
+  captioner_ = loader::load_captioner(model_.model_dir(), *opened_.device, model_.load_options());
+  tell();
+}
+
+void CaptionEngine::load_or_fall_back() {
+  for (;;) {
+    try {
+      return load();
+    } catch (const plan::OutOfMemory& error) {
+      recover_memory(error.message(), 1);
+    } catch (const plan::DeviceLost& error) {
+      recover_device(error.message());
+    }
+  }
+}
+
+void CaptionEngine::open_again(bool on_cpu) {
+  captioner_.reset();
+  opened_ = {};
+  answered_ = false;
+  if (!on_cpu) {
+    try {
+      opened_ = model_.open_again(false);
+    } catch (const core::Error& error) {
+      fallback_ += "; opened anew: " + error.message();
+    }
+  }
+  if (!opened_.device) {
+    model_.check_fallback(fallback_);
+    opened_ = model_.open_again(true);
+  }
+}
+
+void CaptionEngine::note(const std::string& what) {
+  retry_ += (retry_.empty() ? "" : "; ") + what;
+  placement_report().add_event(what);
+}
+
+void CaptionEngine::recover_memory(const std::string& reason, size_t images) {
+  if (!opened_.is_vulkan && images <= 1) throw core::Error(core::ErrorCode::kRuntime, reason);
+  const bool smaller = images > 1;
+  const std::string what = smaller ? std::to_string(images) + " images together do not fit the memory (" + reason +
+                                         "), " + std::to_string(images / 2) + " are tried"
+                                   : reason;
+  note(what);
+  if (smaller) {
+    log_info(what);
+    batch_limit_ = images / 2;
+  } else {
+    fallback_ = reason;
+    model_.check_fallback(reason);
+    tell_fallback("fallback to cpu: " + reason);
+  }
+  // What memory holds is let go before the next attempt.
+  open_again(!smaller);
+  load_or_fall_back();
+}
+
+void CaptionEngine::recover_device(const std::string& reason) {
+  if (!opened_.is_vulkan) throw core::Error(core::ErrorCode::kRuntime, reason);
+  // One that fails before it has answered anything would do so for ever.
+  const bool again = answered_;
+  note(reason + (again ? "; the device is opened anew" : "; the cpu takes over"));
+  fallback_ = reason;
+  if (!again) {
+    model_.check_fallback(reason);
+    tell_fallback("fallback to cpu: " + reason);
+  } else {
+    log_info("the device is opened anew: " + reason);
+  }
+  open_again(!again);
+  if (opened_.is_vulkan) fallback_.clear();
+  load_or_fall_back();
+}
+
+std::optional<std::vector<loader::CaptionResult>> CaptionEngine::attempt(size_t images, const Work& work) {
+  for (;;) {
+    try {
+      // With one image the rest of the model may move; more of them had better be fewer.
+      opened_.device->keep_spare(images > 1);
+      auto results = work();
+      answered_ = true;
+      return results;
+    } catch (const plan::OutOfMemory& error) {
+      recover_memory(error.message(), images);
+    } catch (const plan::DeviceLost& error) {
+      recover_device(error.message());
+    } catch (const std::bad_alloc&) {
+      recover_memory("the machine's memory is exhausted", images);
+    }
+    if (images > batch_limit_) return std::nullopt;
+  }
+}
+
+Captioned CaptionEngine::outcome(loader::CaptionResult result) const {
+  return {std::move(result), {}, opened_.name, fallback_, retry_};
 }
 
 void CaptionEngine::tell() {
@@ -26,31 +135,41 @@ generate::GenerationConfig CaptionEngine::generation_config(const loader::Genera
 
 Captioned CaptionEngine::caption(const image::Image& image, const loader::CaptionPrompt& prompt,
                                  const generate::GenerationConfig& config, const loader::OnText& on_text) {
-  Captioned captioned;
-  captioned.device = opened_.name;
+  retry_.clear();
+  ResumedStream stream(on_text);
   try {
-    captioned.result = captioner_->caption(image, prompt, config, on_text);
+    auto results = attempt(1, [&] {
+      std::vector<loader::CaptionResult> one;
+      one.push_back(captioner_->caption(image, prompt, config, stream.begin()));
+      return one;
+    });
+    tell();
+    return outcome(std::move(results->at(0)));
   } catch (const core::Error& error) {
     // A bad image is that image's failure; anything else ends the run.
     if (error.code() != core::ErrorCode::kRuntime) throw;
-    captioned.error = error.message();
+    Captioned failed = outcome({});
+    failed.error = error.message();
+    return failed;
   }
-  tell();
-  return captioned;
 }
 
 std::vector<Captioned> CaptionEngine::caption(std::span<const image::Image> images,
                                               const loader::CaptionPrompt& prompt,
                                               const generate::GenerationConfig& config) {
   std::vector<Captioned> all;
-  try {
-    for (loader::CaptionResult& result : captioner_->caption_batch(images, prompt, config))
-      all.push_back({std::move(result), {}, opened_.name, {}});
-    tell();
-  } catch (const core::Error& error) {
-    if (error.code() != core::ErrorCode::kRuntime) throw;
-    all.clear();
-    for (const image::Image& image : images) all.push_back(caption(image, prompt, config));
+  retry_.clear();
+  while (all.size() < images.size()) {
+    const auto part = images.subspan(all.size(), std::min(batch_limit_, images.size() - all.size()));
+    try {
+      auto results = attempt(part.size(), [&] { return captioner_->caption_batch(part, prompt, config); });
+      if (!results) continue;
+      tell();
+      for (loader::CaptionResult& result : *results) all.push_back(outcome(std::move(result)));
+    } catch (const core::Error& error) {
+      if (error.code() != core::ErrorCode::kRuntime) throw;
+      for (const image::Image& image : part) all.push_back(caption(image, prompt, config));
+    }
   }
   return all;
 }

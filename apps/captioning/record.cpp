@@ -71,6 +71,7 @@ nlohmann::json record_json(const CaptionRecord& record) {
   }
   item["device"] = record.captioned.device;
   if (!record.captioned.fallback.empty()) item["fallback"] = record.captioned.fallback;
+  if (!record.captioned.retry.empty()) item["retry"] = record.captioned.retry;
   item["timing"] = timing_json(record);
   return item;
 }

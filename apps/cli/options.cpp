@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 
 #include "apps/cli/log.h"
 #include "loader/generation_config.h"
@@ -20,42 +21,6 @@ std::filesystem::path embedded_model() {
 }
 
 }  // namespace
-
-void DeviceOptions::add_to(CLI::App& command) {
-  command.add_option("--device", device, "auto, cpu, vulkan, vulkan:N, name:TEXT or uuid:HEX")
-      ->envname("VULCAP_ARG_DEVICE")
-      ->capture_default_str();
-  command
-      .add_option("-t,--threads", threads,
-                  "Threads of the CPU back end; 0: every processor this process may use")
-      ->envname("VULCAP_ARG_THREADS")
-      ->check(CLI::Range(0, 1024));
-  command
-      .add_flag(
-          "--check-finite", check_finite,
-          "Run call by call and stop at the first value with an Inf or NaN that its operands lack (slow)")
-      ->envname("VULCAP_ARG_CHECK_FINITE");
-  command.add_flag("-v,--verbose", verbose,
-                   "Device, files, timings and every fallback with its reason, on stderr");
-}
-
-session::OpenedDevice DeviceOptions::open() const {
-  session::DeviceRequest request;
-  request.device = device;
-  request.threads = threads;
-  request.pipeline_cache_dir = session::default_cache_dir();
-  session::OpenedDevice opened = session::open_device(request);
-  opened.device->set_check_finite(check_finite);
-  opened.device->on_fall_back([](const std::string& reason) { log_info("fallback to cpu: " + reason); });
-  log_detail("device: " + opened.name + " (" + opened.reason + ")");
-  return opened;
-}
-
-session::OpenedDevice DeviceOptions::open_for_user() const {
-  session::OpenedDevice opened = open();
-  if (!verbose && device == "auto" && !opened.is_vulkan) log_info("running on the cpu: " + opened.reason);
-  return opened;
-}
 
 void ModelOptions::add_to(CLI::App& command) {
   command
@@ -93,6 +58,12 @@ loader::LoadOptions ModelOptions::load_options() const {
   loader::LoadOptions load;
   load.dtype = name ? with_dtype_of(*name, dtype) : dtype;
   load.adapter = adapter;
+  // As the variable of that name that turns fusion off elsewhere.
+  if (const char* value = std::getenv("VULCAP_VK_DISABLE_FUSION"); value != nullptr && std::string(value) != "0") {
+    for (const passes::Pass& pass : passes::passes()) {
+      if (pass.name.starts_with("fuse_")) load.passes.disabled.emplace_back(pass.name);
+    }
+  }
   return load;
 }
 

@@ -7,24 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "apps/cli/device_options.h"
 #include "apps/cli/hub_options.h"
 #include "loader/tasks/load_options.h"
 #include "runtime/core/dim.h"
-#include "runtime/session/open_device.h"
 
 namespace vulcap::apps {
-
-struct DeviceOptions {
-  std::string device = "auto";
-  int threads = 0;
-  bool verbose = false;
-  bool check_finite = false;
-
-  void add_to(CLI::App& command);
-  session::OpenedDevice open() const;
-  // The same; says on stderr where it runs when nobody asked for the CPU.
-  session::OpenedDevice open_for_user() const;
-};
 
 struct ModelOptions : DeviceOptions {
   std::string model;    // a folder, or org/model[:dtype] of a hub; empty: the embedded model

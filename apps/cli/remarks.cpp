@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "apps/cli/fallbacks.h"
 #include "apps/cli/log.h"
 
 namespace vulcap::apps {
@@ -15,7 +16,7 @@ void Remarks::warn(const std::vector<std::string>& warnings) {
 void Remarks::tell(const loader::Fallbacks& fallbacks) {
   for (const auto& [reason, calls] : fallbacks) {
     if (told_.insert(reason).second)
-      log_info("fallback to cpu: " + reason + " (" + std::to_string(calls) + " calls)");
+      tell_fallback("fallback to cpu: " + reason + " (" + std::to_string(calls) + " calls)");
   }
 }
 

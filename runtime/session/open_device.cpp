@@ -38,7 +38,7 @@ struct ChosenDevice {
 
 ChosenDevice choose(const DeviceRequest& request, std::vector<std::string>& warnings) {
   const vulkan::Enumeration found =
-      request.probe.empty() ? vulkan::enumerate() : vulkan::probe({request.probe, {}, request.cache_dir});
+      request.probe.empty() ? vulkan::enumerate() : vulkan::probe({request.probe, vulkan::kProbeLimit, request.cache_dir});
   warnings = found.problems;
   if (found.devices.empty()) throw no_device(found.reason);
   const vulkan::VisibleDevices visible = vulkan::visible_devices(found.devices, vulkan::Surroundings::own());

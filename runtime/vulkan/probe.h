@@ -11,10 +11,13 @@
 
 namespace vulcap::vulkan {
 
+// A machine with many GPUs wakes them one by one.
+inline constexpr std::chrono::milliseconds kProbeLimit{30000};
+
 struct Probe {
   // A program that calls answer_probe(), and its arguments.
   std::vector<std::string> command;
-  std::chrono::milliseconds limit{30000};
+  std::chrono::milliseconds limit = kProbeLimit;
   // Where what was found is kept for as long as drivers, device files, variables and boot stay the same;
   // empty: nowhere.
   std::filesystem::path cache_dir;
