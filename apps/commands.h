@@ -20,6 +20,7 @@ Command add_fill_mask(CLI::App& app);
 Command add_embed(CLI::App& app);
 Command add_search(CLI::App& app);
 Command add_devices(CLI::App& app);
+Command add_doctor(CLI::App& app);
 Command add_probe_devices(CLI::App& app);
 Command add_generate(CLI::App& app);
 Command add_inspect(CLI::App& app);

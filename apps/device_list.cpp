@@ -49,8 +49,9 @@ void print_vulkan() {
   const vulkan::VisibleDevices visible = vulkan::visible_devices(found.devices, vulkan::Surroundings::own());
   for (const vulkan::DeviceInfo& device : found.devices) {
     print_device(device);
-    const bool seen = std::any_of(visible.devices.begin(), visible.devices.end(),
-                                  [&](const vulkan::DeviceInfo& other) { return other.index == device.index; });
+    const bool seen =
+        std::any_of(visible.devices.begin(), visible.devices.end(),
+                    [&](const vulkan::DeviceInfo& other) { return other.index == device.index; });
     if (!seen) std::printf("  hidden: %s\n", visible.reason.c_str());
     if (!device.unusable.empty()) std::printf("  unusable: %s\n", device.unusable.c_str());
   }

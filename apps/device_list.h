@@ -10,8 +10,8 @@
 
 namespace vulcap::apps {
 
-// The program that asks the drivers for their devices as a child of this one, and its arguments; empty, as long as
-// nobody sets it: this process asks them itself.
+// The program that asks the drivers for their devices as a child of this one, and its arguments; empty, as
+// long as nobody sets it: this process asks them itself.
 std::vector<std::string> probe_command();
 void set_probe_command(std::vector<std::string> command);
 

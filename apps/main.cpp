@@ -38,6 +38,7 @@ constexpr Command (*kCommands[])(CLI::App&) = {
     apps::add_verify,
     apps::add_inspect,
     apps::add_devices,
+    apps::add_doctor,
     apps::add_bench,
     apps::add_run,
     apps::add_merge_lora,

@@ -64,8 +64,8 @@ void CaptionEngine::note(const std::string& what) {
 void CaptionEngine::recover_memory(const std::string& reason, size_t images) {
   if (!opened_.is_vulkan && images <= 1) throw core::Error(core::ErrorCode::kRuntime, reason);
   const bool smaller = images > 1;
-  const std::string what = smaller ? std::to_string(images) + " images together do not fit the memory (" + reason +
-                                         "), " + std::to_string(images / 2) + " are tried"
+  const std::string what = smaller ? std::to_string(images) + " images together do not fit the memory (" +
+                                         reason + "), " + std::to_string(images / 2) + " are tried"
                                    : reason;
   note(what);
   if (smaller) {

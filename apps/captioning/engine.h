@@ -1,6 +1,6 @@
 // A captioner on its device, as every command that captions uses it: one image or a batch in, an outcome an
-// image out. What the device cannot do, or does no more, is done again: in smaller batches where its memory is
-// full, on the device opened anew where it was lost, else on the CPU.
+// image out. What the device cannot do, or does no more, is done again: in smaller batches where its memory
+// is full, on the device opened anew where it was lost, else on the CPU.
 #pragma once
 
 #include <functional>

@@ -15,7 +15,8 @@ struct CaptionRecord {
   double decode_seconds = 0;  // from the file's bytes to pixels
 };
 
-// {"file", "caption", "captions": [{"text", "ids", "score"?}], "device", "fallback"?, "retry"?, "timing"} with what a task found, or
+// {"file", "caption", "captions": [{"text", "ids", "score"?}], "device", "fallback"?, "retry"?, "timing"}
+// with what a task found, or
 // {"file", "error"}. Times in seconds.
 nlohmann::json record_json(const CaptionRecord& record);
 // RFC 4180 with "\n": the header, and a line a caption, best first; a failure is one line without rank.

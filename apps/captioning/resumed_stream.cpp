@@ -15,9 +15,10 @@ loader::OnText ResumedStream::begin() {
 void ResumedStream::receive(const std::string& piece) {
   const size_t old = std::min(piece.size(), passed_on_.size() - repeated_);
   if (passed_on_.compare(repeated_, old, piece, 0, old) != 0) {
-    throw core::Error(core::ErrorCode::kRuntime,
-                      "the device failed in the middle of a caption, and the next attempt began it with other "
-                      "words than were shown already: caption the image again");
+    throw core::Error(
+        core::ErrorCode::kRuntime,
+        "the device failed in the middle of a caption, and the next attempt began it with other "
+        "words than were shown already: caption the image again");
   }
   repeated_ += old;
   const std::string fresh = piece.substr(old);

@@ -12,18 +12,20 @@ void DeviceOptions::add_to(CLI::App& command) {
   command.add_option("--device", device, "auto, cpu, vulkan, vulkan:N, name:TEXT or uuid:HEX")
       ->envname("VULCAP_ARG_DEVICE")
       ->capture_default_str();
-  command.add_flag_callback(
-      "--list-devices",
-      [] {
-        print_devices();
-        throw CLI::Success();
-      },
-      "Print the devices and exit")
+  command
+      .add_flag_callback(
+          "--list-devices",
+          [] {
+            print_devices();
+            throw CLI::Success();
+          },
+          "Print the devices and exit")
       ->trigger_on_parse();
   command
-      .add_option("--fallback", fallback,
-                  "What the CPU may take over from the device: allow it and say so under --verbose only, warn, or "
-                  "forbid (exit code 4)")
+      .add_option(
+          "--fallback", fallback,
+          "What the CPU may take over from the device: allow it and say so under --verbose only, warn, or "
+          "forbid (exit code 4)")
       ->envname("VULCAP_ARG_FALLBACK")
       ->check(CLI::IsMember({"allow", "warn", "forbid"}))
       ->capture_default_str();
@@ -80,14 +82,16 @@ session::OpenedDevice DeviceOptions::open_again(bool on_cpu) const {
 
 session::OpenedDevice DeviceOptions::open_for_user() const {
   session::OpenedDevice opened = open();
-  if (!verbose && device == "auto" && !opened.is_vulkan) tell_fallback("running on the cpu: " + opened.reason);
+  if (!verbose && device == "auto" && !opened.is_vulkan)
+    tell_fallback("running on the cpu: " + opened.reason);
   return opened;
 }
 
 void DeviceOptions::check_fallback(const std::string& reason) const {
   if (fallback != "forbid") return;
-  throw core::Error(core::ErrorCode::kNoDevice,
-                    reason + "; --fallback forbid leaves nothing to the CPU: use --fallback warn, or run again");
+  throw core::Error(
+      core::ErrorCode::kNoDevice,
+      reason + "; --fallback forbid leaves nothing to the CPU: use --fallback warn, or run again");
 }
 
 }  // namespace vulcap::apps

@@ -14,8 +14,10 @@ std::atomic<bool> shown_on_stderr{true};
 void show_fallbacks(bool shown) { shown_on_stderr = shown; }
 
 void tell_fallback(const std::string& line) {
-  if (shown_on_stderr) log_info(line);
-  else log_detail(line);
+  if (shown_on_stderr)
+    log_info(line);
+  else
+    log_detail(line);
 }
 
 }  // namespace vulcap::apps

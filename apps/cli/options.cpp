@@ -59,7 +59,8 @@ loader::LoadOptions ModelOptions::load_options() const {
   load.dtype = name ? with_dtype_of(*name, dtype) : dtype;
   load.adapter = adapter;
   // As the variable of that name that turns fusion off elsewhere.
-  if (const char* value = std::getenv("VULCAP_VK_DISABLE_FUSION"); value != nullptr && std::string(value) != "0") {
+  if (const char* value = std::getenv("VULCAP_VK_DISABLE_FUSION");
+      value != nullptr && std::string(value) != "0") {
     for (const passes::Pass& pass : passes::passes()) {
       if (pass.name.starts_with("fuse_")) load.passes.disabled.emplace_back(pass.name);
     }

@@ -14,8 +14,8 @@ namespace {
 using nlohmann::json;
 
 struct Totals {
-  uint64_t calls = 0;        // of all programs, once each
-  uint64_t on_host = 0;      // of them
+  uint64_t calls = 0;           // of all programs, once each
+  uint64_t on_host = 0;         // of them
   uint64_t bytes_crossing = 0;  // in all runs
   uint64_t bytes_written = 0;
   uint64_t bytes_read = 0;
@@ -81,7 +81,8 @@ void PlacementReport::write(int exit_code) {
   for (const Opened& opened : opened_) {
     json programs = json::array();
     for (const auto& program : *opened.placements) programs.push_back(program_json(*program, totals));
-    devices.push_back({{"device", opened.name}, {"reason", opened.reason}, {"programs", std::move(programs)}});
+    devices.push_back(
+        {{"device", opened.name}, {"reason", opened.reason}, {"programs", std::move(programs)}});
   }
   const json report{{"requested", requested_},
                     {"fallback", fallback_},

@@ -38,20 +38,23 @@ struct ChosenDevice {
 
 ChosenDevice choose(const DeviceRequest& request, std::vector<std::string>& warnings) {
   const vulkan::Enumeration found =
-      request.probe.empty() ? vulkan::enumerate() : vulkan::probe({request.probe, vulkan::kProbeLimit, request.cache_dir});
+      request.probe.empty() ? vulkan::enumerate()
+                            : vulkan::probe({request.probe, vulkan::kProbeLimit, request.cache_dir});
   warnings = found.problems;
   if (found.devices.empty()) throw no_device(found.reason);
   const vulkan::VisibleDevices visible = vulkan::visible_devices(found.devices, vulkan::Surroundings::own());
   warnings.insert(warnings.end(), visible.warnings.begin(), visible.warnings.end());
   if (visible.devices.empty())
-    throw no_device("no Vulkan device is left of the " + std::to_string(found.devices.size()) + " here: " + visible.reason);
+    throw no_device("no Vulkan device is left of the " + std::to_string(found.devices.size()) +
+                    " here: " + visible.reason);
   const vulkan::Choice choice = vulkan::choose_device(visible.devices, request.device);
   const std::string given = visible.reason.empty() ? "" : "; " + visible.reason;
   if (choice.index < 0) throw no_device(choice.reason + given);
   const vulkan::DeviceInfo& info = visible.devices[size_t(choice.index)];
   if (!info.unusable.empty()) throw no_device(info.unusable);
   if (request.device == "auto" && info.caps.type == vulkan::DeviceType::kCpu) {
-    throw no_device("the only Vulkan device is a processor (" + info.name + "), slower than the CPU back end" + given);
+    throw no_device("the only Vulkan device is a processor (" + info.name +
+                    "), slower than the CPU back end" + given);
   }
   return {info, choice.reason + given};
 }
@@ -98,8 +101,9 @@ OpenedDevice open_device(const DeviceRequest& request) {
   } catch (const core::Error& error) {
     if (request.device != "auto" || error.code() != core::ErrorCode::kNoDevice) throw;
     if (request.forbid_fallback) {
-      throw core::Error(core::ErrorCode::kNoDevice, error.message() + "; --fallback forbid leaves nothing to the CPU: "
-                                                    "use --device cpu or --fallback warn");
+      throw core::Error(core::ErrorCode::kNoDevice, error.message() +
+                                                        "; --fallback forbid leaves nothing to the CPU: "
+                                                        "use --device cpu or --fallback warn");
     }
     opened = open_cpu(request, error.message());
   }

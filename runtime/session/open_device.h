@@ -29,9 +29,9 @@ struct OpenedDevice {
 };
 
 // "auto" takes a Vulkan GPU when there is one, else the CPU. A processor that poses as a Vulkan device
-// (llvmpipe) is slower than the CPU back end and is taken only when asked for. Of the devices, those count that
-// vulkan::visible_devices() leaves. Throws Error(kNoDevice) when a Vulkan device is asked for and there is none,
-// or a fallback is forbidden; Error(kUsage) for a request that is not understood.
+// (llvmpipe) is slower than the CPU back end and is taken only when asked for. Of the devices, those count
+// that vulkan::visible_devices() leaves. Throws Error(kNoDevice) when a Vulkan device is asked for and there
+// is none, or a fallback is forbidden; Error(kUsage) for a request that is not understood.
 OpenedDevice open_device(const DeviceRequest& request);
 
 // $XDG_CACHE_HOME/vulcap, or ~/.cache/vulcap; empty when neither is set.

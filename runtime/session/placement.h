@@ -11,10 +11,10 @@
 namespace vulcap::session {
 
 struct PlacedCall {
-  std::string kernel;   // "matmul.f32.f32"
-  std::string node;     // of the graph
+  std::string kernel;  // "matmul.f32.f32"
+  std::string node;    // of the graph
   bool on_host = false;
-  std::string reason;   // why the device did not run it; empty: it did
+  std::string reason;           // why the device did not run it; empty: it did
   uint64_t bytes_crossing = 0;  // a run: what the host reads and writes of the device's memory for it
 };
 
@@ -30,7 +30,8 @@ struct PlacedProgram {
 
 using Placements = std::vector<std::shared_ptr<PlacedProgram>>;
 
-// `device`: name of the back end that runs the plan, which keeps none of the flags where it is the host itself.
+// `device`: name of the back end that runs the plan, which keeps none of the flags where it is the host
+// itself.
 PlacedProgram placed(const plan::Plan& plan, std::string device);
 
 }  // namespace vulcap::session

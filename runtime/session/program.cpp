@@ -51,8 +51,9 @@ void Device::fall_back(const std::string& reason) {
   if (!spare_ || spare_is_kept_) throw plan::OutOfMemory(full + ": " + reason);
   if (fallback_forbidden_) {
     throw core::Error(core::ErrorCode::kNoDevice,
-                      full + " (" + reason + ") and --fallback forbid leaves nothing to the CPU: use a smaller "
-                      "model or batch, --dtype fp16, or --fallback warn");
+                      full + " (" + reason +
+                          ") and --fallback forbid leaves nothing to the CPU: use a smaller "
+                          "model or batch, --dtype fp16, or --fallback warn");
   }
   fall_back_reason_ = full + " (" + reason + ")";
   if (report_) {
@@ -131,11 +132,12 @@ void Program::refuse_host_calls() const {
   const auto count = std::count(refused, plan_.on_host.end(), uint8_t(1));
   const PlacedProgram program = placed(plan_, device_->backend().name());
   const PlacedCall& first = program.calls[size_t(refused - plan_.on_host.begin())];
-  throw core::Error(core::ErrorCode::kNoDevice,
-                    program.device + " does not run " + std::to_string(count) + " of " +
-                        std::to_string(program.calls.size()) + " kernel calls, the first " + first.kernel +
-                        " of node '" + first.node + "' (" + first.reason +
-                        "), and --fallback forbid leaves nothing to the CPU: use --fallback warn or --device cpu");
+  throw core::Error(
+      core::ErrorCode::kNoDevice,
+      program.device + " does not run " + std::to_string(count) + " of " +
+          std::to_string(program.calls.size()) + " kernel calls, the first " + first.kernel + " of node '" +
+          first.node + "' (" + first.reason +
+          "), and --fallback forbid leaves nothing to the CPU: use --fallback warn or --device cpu");
 }
 
 bool Program::is_written(const plan::External& slot) const {

@@ -37,8 +37,8 @@ class VulkanBackend : public plan::Backend {
         pipelines_(std::make_shared<Pipelines>(device_, options.pipeline_cache_dir)) {
     if (options.uuid && *options.uuid != device_->info().uuid) {
       throw core::Error(core::ErrorCode::kNoDevice, "vulkan:" + std::to_string(index) +
-                                                        " has become another device, " + device_->info().name +
-                                                        ": run again");
+                                                        " has become another device, " +
+                                                        device_->info().name + ": run again");
     }
     check_parameter_sizes();
   }

@@ -24,14 +24,14 @@ struct Options {
   bool disable_subgroups = false;
   bool disable_integer_dot_product = false;
   bool disable_cooperative_matrix = false;
-  bool force_staging = false;  // never write device memory from the host directly
-  bool assume_gpu = false;     // choose variants as for a discrete GPU
+  bool force_staging = false;                   // never write device memory from the host directly
+  bool assume_gpu = false;                      // choose variants as for a discrete GPU
   std::optional<std::array<uint8_t, 16>> uuid;  // that the device must have
-  uint64_t memory_bytes = 0;   // that buffers may take in all; 0: all that the device has
+  uint64_t memory_bytes = 0;                    // that buffers may take in all; 0: all that the device has
 };
 
-// `options` with what VULCAP_VALIDATION=1, VULCAP_VK_DISABLE_F16, _INTEGER_DOT_PRODUCT, _COOPMAT (any value but 0)
-// and VULCAP_VK_MEMORY_LIMIT (MiB) say. Throws core::Error(kUsage).
+// `options` with what VULCAP_VALIDATION=1, VULCAP_VK_DISABLE_F16, _INTEGER_DOT_PRODUCT, _COOPMAT (any value
+// but 0) and VULCAP_VK_MEMORY_LIMIT (MiB) say. Throws core::Error(kUsage).
 Options options_from_environment(Options options);
 // What is left of a device's capabilities.
 DeviceCaps masked(DeviceCaps caps, const Options& options);

@@ -162,11 +162,16 @@ std::optional<Enumeration> parse_enumeration(std::string_view text) {
     const std::string_view name = line.substr(0, line.find(' '));
     const std::string_view value = line.substr(std::min(line.size(), name.size() + 1));
     ended = name == kEnd;
-    if (name == kDevice) devices.emplace_back();
-    else if (name == kReason) found.reason = value;
-    else if (name == kProblem) found.problems.emplace_back(value);
-    else if (!ended && devices.empty()) return std::nullopt;
-    else if (!ended) devices.back()[name] = value;
+    if (name == kDevice)
+      devices.emplace_back();
+    else if (name == kReason)
+      found.reason = value;
+    else if (name == kProblem)
+      found.problems.emplace_back(value);
+    else if (!ended && devices.empty())
+      return std::nullopt;
+    else if (!ended)
+      devices.back()[name] = value;
   }
   if (!ended) return std::nullopt;
   for (const auto& lines : devices) {

@@ -10,6 +10,9 @@
 
 namespace vulcap::vulkan {
 
+// vendorID of those whose variables and drivers are known by name.
+inline constexpr uint32_t kNvidia = 0x10de, kAmd = 0x1002, kIntel = 0x8086;
+
 enum class DeviceType : uint8_t { kOther, kIntegrated, kDiscrete, kVirtual, kCpu };
 
 // What the choice of a shader variant depends on.
@@ -63,8 +66,8 @@ std::string version_text(uint32_t version);
 std::string uuid_text(const std::array<uint8_t, 16>& uuid);
 
 struct Enumeration {
-  std::vector<DeviceInfo> devices;  // in the loader's order
-  std::string reason;               // why there is none, when `devices` is empty
+  std::vector<DeviceInfo> devices;    // in the loader's order
+  std::string reason;                 // why there is none, when `devices` is empty
   std::vector<std::string> problems;  // drivers that were left out, a line each
 };
 

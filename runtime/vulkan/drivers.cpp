@@ -32,8 +32,10 @@ void add_folder(const Surroundings& surroundings, const fs::path& folder, std::v
 void add_named(const Surroundings& surroundings, const std::string& list, std::vector<fs::path>& manifests) {
   std::error_code error;
   for (const fs::path item : split(list)) {
-    if (fs::is_directory(surroundings.path(item), error)) add_folder(surroundings, item, manifests);
-    else manifests.push_back(item);
+    if (fs::is_directory(surroundings.path(item), error))
+      add_folder(surroundings, item, manifests);
+    else
+      manifests.push_back(item);
   }
 }
 

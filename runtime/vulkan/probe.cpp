@@ -80,8 +80,8 @@ bool read_all(int file, Clock::time_point deadline, std::string& text) {
 std::string how_it_ended(int status) {
   if (WIFSIGNALED(status)) {
     const char* name = sigabbrev_np(WTERMSIG(status));
-    return "crashes (" + (name == nullptr ? "signal " + std::to_string(WTERMSIG(status)) : "SIG" + std::string(name)) +
-           ")";
+    return "crashes (" +
+           (name == nullptr ? "signal " + std::to_string(WTERMSIG(status)) : "SIG" + std::string(name)) + ")";
   }
   return "ends the process with exit code " + std::to_string(WEXITSTATUS(status));
 }
@@ -112,33 +112,40 @@ Answer ask(const Probe& request, const std::string& drivers) {
   return {found, found ? "" : how_it_ended(status)};
 }
 
-// Asks each driver alone; what the good ones offer is asked of them together.
-Enumeration ask_each(const Probe& request, const std::string& failure) {
+std::vector<DriverAnswer> answers_of_each(const Probe& request) {
+  std::vector<DriverAnswer> answers;
+  for (const std::filesystem::path& manifest : driver_manifests(Surroundings::own())) {
+    Answer alone = ask(request, manifest.string());
+    answers.push_back({manifest, {}, alone.failure});
+    if (alone.found) answers.back().devices = std::move(alone.found->devices);
+  }
+  return answers;
+}
+
+// What is left when the drivers that fail alone are left out, in this process too.
+Enumeration without_bad_drivers(const Probe& request, const std::string& failure) {
   std::string good;
   Enumeration result;
-  for (const std::filesystem::path& manifest : driver_manifests(Surroundings::own())) {
-    const Answer alone = ask(request, manifest.string());
-    if (alone.failure.empty()) {
-      good += (good.empty() ? "" : ":") + manifest.string();
+  for (const DriverAnswer& answer : answers_of_each(request)) {
+    if (answer.failure.empty()) {
+      good += (good.empty() ? "" : ":") + answer.manifest.string();
     } else {
-      result.problems.push_back("the Vulkan driver of " + manifest.string() + " " + alone.failure +
+      result.problems.push_back("the Vulkan driver of " + answer.manifest.string() + " " + answer.failure +
                                 " when it is asked for its devices, and is left out; update or remove it");
     }
   }
   if (result.problems.empty()) {
-    result.problems.push_back("Vulkan " + failure + " when it is asked for its devices, with each driver alone it does "
-                              "not; VK_DRIVER_FILES=MANIFEST chooses one");
+    result.problems.push_back("Vulkan " + failure +
+                              " when all drivers are asked for their devices, and each alone does not; "
+                              "VK_DRIVER_FILES=MANIFEST chooses one");
     good.clear();
   }
   // An empty list would mean the usual places.
   if (good.empty()) good = "/dev/null";
   setenv("VK_DRIVER_FILES", good.c_str(), 1);
   setenv("VK_ICD_FILENAMES", good.c_str(), 1);
-  Answer rest = ask(request, good);
-  if (rest.found) result.devices = std::move(rest.found->devices);
-  if (result.devices.empty()) {
-    result.reason = "no Vulkan device: " + result.problems.front();
-  }
+  if (auto rest = ask(request, good).found) result.devices = std::move(rest->devices);
+  if (result.devices.empty()) result.reason = "no Vulkan device: " + result.problems.front();
   return result;
 }
 
@@ -162,9 +169,15 @@ Enumeration probe(const Probe& given) {
   const ProbeCache cache(request.cache_dir, Surroundings::own());
   if (auto kept = cache.read()) return *kept;
   Answer answer = ask(request, "");
-  if (!answer.found) return ask_each(request, answer.failure);
+  if (!answer.found) return without_bad_drivers(request, answer.failure);
   cache.write(*answer.found);
   return *answer.found;
+}
+
+std::vector<DriverAnswer> probe_each(const Probe& given) {
+  Probe request = given;
+  request.limit = limit_of(given);
+  return answers_of_each(request);
 }
 
 int answer_probe() {
@@ -180,7 +193,8 @@ int answer_probe() {
     }
   }
   const std::string text = enumeration_text(found);
-  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  const bool written =
+      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
   return written ? 0 : 1;
 }
 

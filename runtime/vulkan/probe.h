@@ -28,6 +28,15 @@ struct Probe {
 // To be called before other threads run. VULCAP_VK_PROBE_TIMEOUT (seconds) replaces the limit.
 Enumeration probe(const Probe& request);
 
+// One driver, asked alone.
+struct DriverAnswer {
+  std::filesystem::path manifest;
+  std::vector<DeviceInfo> devices;  // numbered from 0
+  std::string failure;              // "crashes (SIGSEGV)"; empty: it answered
+};
+// Every driver of the loader's list in a child of its own; nothing is kept, and nothing changed.
+std::vector<DriverAnswer> probe_each(const Probe& request);
+
 // The child's part: writes enumerate() with a logical device made of each to stdout. Returns the exit code.
 int answer_probe();
 

@@ -10,7 +10,7 @@
 #include <span>
 #include <sstream>
 
-#include "runtime/vulkan/cache_file.h"
+#include "runtime/core/hash.h"
 #include "runtime/vulkan/device_text.h"
 
 namespace vulcap::vulkan {
@@ -20,8 +20,9 @@ namespace fs = std::filesystem;
 
 // Beginnings of variables that the loader, its layers and drivers read, or that tell one job from another.
 constexpr std::array<std::string_view, 22> kVariables = {
-    "VK_",   "MESA_", "LIBGL",   "DRI_",     "RADV_",    "AMD_",    "ANV_",  "INTEL_",       "LVP_",        "GALLIUM_", "LP_",
-    "NVIDIA_", "__NV",  "__GL",  "__EGL", "LD_", "XDG_",  "DISPLAY",  "WAYLAND_DISPLAY", "SLURM_JOB_ID", "SLURM_STEP_ID",
+    "VK_",      "MESA_", "LIBGL",    "DRI_",    "RADV_",           "AMD_",         "ANV_",
+    "INTEL_",   "LVP_",  "GALLIUM_", "LP_",     "NVIDIA_",         "__NV",         "__GL",
+    "__EGL",    "LD_",   "XDG_",     "DISPLAY", "WAYLAND_DISPLAY", "SLURM_JOB_ID", "SLURM_STEP_ID",
     "PBS_JOBID"};
 
 void add_stat(const Surroundings& surroundings, const fs::path& file, std::string& text) {
@@ -50,17 +51,16 @@ void add_folder(const Surroundings& surroundings, const fs::path& folder, std::s
 // Nodes that a GPU's kernel driver makes.
 bool has_gpu_files(const Surroundings& surroundings) {
   std::error_code error;
-  return fs::exists(surroundings.path("/dev/nvidiactl"), error) || fs::exists(surroundings.path("/dev/dri"), error) ||
-         fs::exists(surroundings.path("/dev/dxg"), error);
+  return fs::exists(surroundings.path("/dev/nvidiactl"), error) ||
+         fs::exists(surroundings.path("/dev/dri"), error) || fs::exists(surroundings.path("/dev/dxg"), error);
 }
 
 // A GPU that did not answer, or cannot be used, may do so a minute later.
 bool lasts(const Enumeration& found, bool gpu_files) {
   const bool usable = std::all_of(found.devices.begin(), found.devices.end(),
                                   [](const DeviceInfo& info) { return info.unusable.empty(); });
-  const bool gpu = std::any_of(found.devices.begin(), found.devices.end(), [](const DeviceInfo& info) {
-    return info.caps.type != DeviceType::kCpu;
-  });
+  const bool gpu = std::any_of(found.devices.begin(), found.devices.end(),
+                               [](const DeviceInfo& info) { return info.caps.type != DeviceType::kCpu; });
   return usable && (gpu || !gpu_files);
 }
 
@@ -75,8 +75,8 @@ std::string probe_key(const Surroundings& surroundings) {
   }
   for (const fs::path& manifest : driver_manifests(surroundings)) add_stat(surroundings, manifest, text);
   // A package that brings a driver or a loader changes these; ld.so.cache is rewritten with them.
-  for (const char* file : {"/etc/ld.so.cache", "/usr/share/vulkan/implicit_layer.d", "/etc/vulkan/implicit_layer.d",
-                           "/proc/self/exe", "/proc/driver/nvidia/version"})
+  for (const char* file : {"/etc/ld.so.cache", "/usr/share/vulkan/implicit_layer.d",
+                           "/etc/vulkan/implicit_layer.d", "/proc/self/exe", "/proc/driver/nvidia/version"})
     add_stat(surroundings, file, text);
   add_folder(surroundings, "/dev/dri", "", text);
   add_folder(surroundings, "/dev", "nvidia", text);
@@ -84,7 +84,7 @@ std::string probe_key(const Surroundings& surroundings) {
   std::ifstream boot(surroundings.path("/proc/sys/kernel/random/boot_id"));
   text.append(std::istreambuf_iterator<char>(boot), {});
   std::ostringstream key;
-  key << std::hex << hash_bytes(std::as_bytes(std::span(text)));
+  key << std::hex << core::hash_bytes(std::as_bytes(std::span(text)));
   return key.str();
 }
 

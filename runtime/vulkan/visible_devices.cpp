@@ -9,8 +9,6 @@
 namespace vulcap::vulkan {
 namespace {
 
-constexpr uint32_t kNvidia = 0x10de, kAmd = 0x1002;
-
 using Devices = std::vector<DeviceInfo>;
 
 bool is_gpu(const DeviceInfo& device) { return device.caps.type != DeviceType::kCpu; }
@@ -34,7 +32,8 @@ std::optional<size_t> number_of(const std::string& text) {
 
 std::string hex_digits(std::string text) {
   std::erase(text, '-');
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return char(std::tolower(c)); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return char(std::tolower(c)); });
   return text;
 }
 
@@ -92,11 +91,13 @@ void own_list(VisibleDevices& visible, const std::string& variable, const std::s
   Devices kept;
   for (const std::string& entry : entries_of(value)) {
     const auto number = number_of(entry);
-    const auto found = std::find_if(visible.devices.begin(), visible.devices.end(), [&](const DeviceInfo& device) {
-      return number ? device.index == *number : has_uuid(device, entry);
-    });
-    if (found != visible.devices.end()) kept.push_back(*found);
-    else visible.warnings.push_back(variable + " names " + entry + ", and no Vulkan device here is that");
+    const auto found = std::find_if(
+        visible.devices.begin(), visible.devices.end(),
+        [&](const DeviceInfo& device) { return number ? device.index == *number : has_uuid(device, entry); });
+    if (found != visible.devices.end())
+      kept.push_back(*found);
+    else
+      visible.warnings.push_back(variable + " names " + entry + ", and no Vulkan device here is that");
   }
   visible.devices = std::move(kept);
   explain(visible, variable, value);
@@ -131,7 +132,8 @@ VisibleDevices visible_devices(std::span<const DeviceInfo> all, const Surroundin
     return [vendor](const DeviceInfo& device) { return is_gpu(device) && device.vendor_id == vendor; };
   };
   bool told = false;
-  for (const auto& [name, vendor] : {std::pair{"CUDA_VISIBLE_DEVICES", kNvidia}, {"ROCR_VISIBLE_DEVICES", kAmd}}) {
+  for (const auto& [name, vendor] :
+       {std::pair{"CUDA_VISIBLE_DEVICES", kNvidia}, {"ROCR_VISIBLE_DEVICES", kAmd}}) {
     const auto list = variables.find(name);
     const bool concerned = std::any_of(visible.devices.begin(), visible.devices.end(), of(vendor));
     if (list == variables.end() || !concerned) continue;

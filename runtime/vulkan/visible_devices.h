@@ -17,10 +17,10 @@ struct VisibleDevices {
 };
 
 // VULCAP_VK_VISIBLE_DEVICES (numbers of vulkan:N or uuids) alone decides where it is set. Else
-// CUDA_VISIBLE_DEVICES (numbers in the order of PCI addresses, GPU-uuid or the beginning of one, MIG-uuid; the
-// list ends at the first entry that fits nothing, as CUDA has it) bounds NVIDIA's GPUs and ROCR_VISIBLE_DEVICES
-// AMD's, and where neither is set SLURM_STEP_GPUS or SLURM_JOB_GPUS all GPUs, if more are there than were
-// given. Of equal GPUs that remain the task SLURM_LOCALID of a node takes its own.
+// CUDA_VISIBLE_DEVICES (numbers in the order of PCI addresses, GPU-uuid or the beginning of one, MIG-uuid;
+// the list ends at the first entry that fits nothing, as CUDA has it) bounds NVIDIA's GPUs and
+// ROCR_VISIBLE_DEVICES AMD's, and where neither is set SLURM_STEP_GPUS or SLURM_JOB_GPUS all GPUs, if more
+// are there than were given. Of equal GPUs that remain the task SLURM_LOCALID of a node takes its own.
 VisibleDevices visible_devices(std::span<const DeviceInfo> all, const Surroundings& surroundings);
 
 }  // namespace vulcap::vulkan

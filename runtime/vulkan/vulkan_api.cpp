@@ -88,10 +88,12 @@ void check(VkResult result, const char* what) {
         line + "; the device's memory is exhausted: close other programs that use it, or use --device cpu");
   }
   if (result == VK_ERROR_OUT_OF_HOST_MEMORY) {
-    throw plan::OutOfMemory(line + "; the machine's memory is exhausted: use a smaller model or --dtype fp16");
+    throw plan::OutOfMemory(line +
+                            "; the machine's memory is exhausted: use a smaller model or --dtype fp16");
   }
   throw plan::DeviceLost(
-      line + "; the driver gave up (a reset, a time limit or a driver error): run again, or use --device cpu");
+      line +
+      "; the driver gave up (a reset, a time limit or a driver error): run again, or use --device cpu");
 }
 
 }  // namespace vulcap::vulkan

@@ -111,8 +111,9 @@ T structure(VkStructureType type) {
 
 // Name of a VkResult: "VK_ERROR_DEVICE_LOST".
 std::string result_name(VkResult result);
-// Unless result == VK_SUCCESS, throws with `what`, the result and what to do about it: plan::OutOfMemory for memory
-// of device or host, plan::DeviceLost for all else, since nothing that the device holds can be relied on then.
+// Unless result == VK_SUCCESS, throws with `what`, the result and what to do about it: plan::OutOfMemory for
+// memory of device or host, plan::DeviceLost for all else, since nothing that the device holds can be relied
+// on then.
 void check(VkResult result, const char* what);
 
 // Owns one object of a device; move only.

@@ -27,7 +27,8 @@ void load_fault_library() { library(); }
 
 void arm(const std::vector<Fault>& faults) {
   std::vector<VulcapFault> plain;
-  for (const Fault& fault : faults) plain.push_back({fault.function.c_str(), fault.call, fault.calls, fault.result});
+  for (const Fault& fault : faults)
+    plain.push_back({fault.function.c_str(), fault.call, fault.calls, fault.result});
   function<decltype(vulcap_faults_arm)>("vulcap_faults_arm")(plain.data(), plain.size());
 }
 

@@ -1,5 +1,5 @@
-// A short caption job whose Vulkan calls fail one by one: the captions stay the same or there is an error, and
-// nothing leaks.
+// A short caption job whose Vulkan calls fail one by one: the captions stay the same or there is an error,
+// and nothing leaks.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -18,7 +18,8 @@
 namespace vulcap::testing {
 namespace {
 
-constexpr int32_t kOutOfHostMemory = -1, kOutOfDeviceMemory = -2, kInitializationFailed = -3, kDeviceLost = -4;
+constexpr int32_t kOutOfHostMemory = -1, kOutOfDeviceMemory = -2, kInitializationFailed = -3,
+                  kDeviceLost = -4;
 constexpr int32_t kResults[] = {kOutOfHostMemory, kOutOfDeviceMemory, kInitializationFailed, kDeviceLost};
 
 struct Outcome {
@@ -42,8 +43,10 @@ const std::vector<image::Image>& images() {
 
 void take(Outcome& outcome, const apps::Captioned& captioned) {
   outcome.retried |= !captioned.retry.empty() || !captioned.fallback.empty();
-  if (!captioned.error.empty()) outcome.errors.push_back(captioned.error);
-  else outcome.captions.push_back(captioned.result.captions.at(0).text);
+  if (!captioned.error.empty())
+    outcome.errors.push_back(captioned.error);
+  else
+    outcome.captions.push_back(captioned.result.captions.at(0).text);
 }
 
 // Two images together, then one with its text as it comes.
@@ -121,7 +124,8 @@ class Recovery : public ::testing::Test {
   // The second fault may lie in the recovery from the first.
   void expect_recovery_from_pairs(int pairs, uint32_t seed) {
     std::vector<std::pair<std::string, uint64_t>> called;
-    std::copy_if(calls_.begin(), calls_.end(), std::back_inserter(called), [](const auto& c) { return c.second > 0; });
+    std::copy_if(calls_.begin(), calls_.end(), std::back_inserter(called),
+                 [](const auto& c) { return c.second > 0; });
     std::mt19937 random(seed);
     for (int i = 0; i < pairs; ++i) {
       std::vector<Fault> faults;
@@ -162,9 +166,7 @@ TEST_F(Recovery, FullMemoryForEverCostsTheDeviceAndNoCaption) {
   EXPECT_EQ(tally_.same_on_cpu, 1);
 }
 
-TEST_F(Recovery, PairsOfFaults) {
-  expect_recovery_from_pairs(15, 7);
-}
+TEST_F(Recovery, PairsOfFaults) { expect_recovery_from_pairs(15, 7); }
 
 // Every call of the job with every result, and 200 pairs: minutes. Run with --gtest_also_run_disabled_tests.
 TEST_F(Recovery, DISABLED_Campaign) {

@@ -1,5 +1,5 @@
-// The library behind vulkan_faults.h, under the loader's name. VULCAP_FAULTS="vkQueueSubmit:3:1:-4,..." arms it in
-// a program that does not know of it.
+// The library behind vulkan_faults.h, under the loader's name. VULCAP_FAULTS="vkQueueSubmit:3:1:-4,..." arms
+// it in a program that does not know of it.
 #include "tests/faults/shim/vulkan_faults.h"
 
 #define VK_NO_PROTOTYPES
@@ -17,26 +17,28 @@
 namespace {
 
 // Functions that return a VkResult and may be made to fail.
-#define FAULTY(X)                                                                                                \
-  X(vkCreateInstance) X(vkEnumerateInstanceVersion) X(vkEnumeratePhysicalDevices)                                \
-  X(vkEnumerateDeviceExtensionProperties) X(vkCreateDevice) X(vkQueueSubmit) X(vkAllocateMemory) X(vkMapMemory) \
-  X(vkCreateBuffer) X(vkBindBufferMemory) X(vkCreateShaderModule) X(vkCreatePipelineCache)                       \
-  X(vkGetPipelineCacheData) X(vkCreateComputePipelines) X(vkCreatePipelineLayout)                               \
-  X(vkCreateDescriptorSetLayout) X(vkCreateDescriptorPool) X(vkAllocateDescriptorSets) X(vkCreateCommandPool)    \
-  X(vkAllocateCommandBuffers) X(vkBeginCommandBuffer) X(vkEndCommandBuffer) X(vkCreateQueryPool)                 \
-  X(vkGetQueryPoolResults) X(vkCreateFence) X(vkResetFences) X(vkGetFenceStatus) X(vkWaitForFences)
+#define FAULTY(X)                                                                                          \
+  X(vkCreateInstance)                                                                                      \
+  X(vkEnumerateInstanceVersion) X(vkEnumeratePhysicalDevices) X(vkEnumerateDeviceExtensionProperties)      \
+      X(vkCreateDevice) X(vkQueueSubmit) X(vkAllocateMemory) X(vkMapMemory) X(vkCreateBuffer)              \
+          X(vkBindBufferMemory) X(vkCreateShaderModule) X(vkCreatePipelineCache) X(vkGetPipelineCacheData) \
+              X(vkCreateComputePipelines) X(vkCreatePipelineLayout) X(vkCreateDescriptorSetLayout)         \
+                  X(vkCreateDescriptorPool) X(vkAllocateDescriptorSets) X(vkCreateCommandPool)             \
+                      X(vkAllocateCommandBuffers) X(vkBeginCommandBuffer) X(vkEndCommandBuffer)            \
+                          X(vkCreateQueryPool) X(vkGetQueryPoolResults) X(vkCreateFence) X(vkResetFences)  \
+                              X(vkGetFenceStatus) X(vkWaitForFences)
 
 // Of these, the ones that make something, and those that destroy it.
 #define MAKING(X)                                                                                          \
-  X(vkCreateInstance) X(vkCreateDevice) X(vkAllocateMemory) X(vkCreateBuffer) X(vkCreateShaderModule)       \
-  X(vkCreatePipelineCache) X(vkCreateComputePipelines) X(vkCreatePipelineLayout)                           \
-  X(vkCreateDescriptorSetLayout) X(vkCreateDescriptorPool) X(vkCreateCommandPool) X(vkCreateQueryPool)      \
-  X(vkCreateFence)
-#define DESTROYING(X)                                                                                       \
-  X(vkDestroyInstance) X(vkDestroyDevice) X(vkFreeMemory) X(vkDestroyBuffer) X(vkDestroyShaderModule)       \
-  X(vkDestroyPipelineCache) X(vkDestroyPipeline) X(vkDestroyPipelineLayout)                                 \
-  X(vkDestroyDescriptorSetLayout) X(vkDestroyDescriptorPool) X(vkDestroyCommandPool) X(vkDestroyQueryPool)  \
-  X(vkDestroyFence)
+  X(vkCreateInstance)                                                                                      \
+  X(vkCreateDevice) X(vkAllocateMemory) X(vkCreateBuffer) X(vkCreateShaderModule) X(vkCreatePipelineCache) \
+      X(vkCreateComputePipelines) X(vkCreatePipelineLayout) X(vkCreateDescriptorSetLayout)                 \
+          X(vkCreateDescriptorPool) X(vkCreateCommandPool) X(vkCreateQueryPool) X(vkCreateFence)
+#define DESTROYING(X)                                                                                      \
+  X(vkDestroyInstance)                                                                                     \
+  X(vkDestroyDevice) X(vkFreeMemory) X(vkDestroyBuffer) X(vkDestroyShaderModule) X(vkDestroyPipelineCache) \
+      X(vkDestroyPipeline) X(vkDestroyPipelineLayout) X(vkDestroyDescriptorSetLayout)                      \
+          X(vkDestroyDescriptorPool) X(vkDestroyCommandPool) X(vkDestroyQueryPool) X(vkDestroyFence)
 
 enum Function {
 #define NAME(name) k_##name,
@@ -122,10 +124,10 @@ struct Wrapped<void(VKAPI_PTR*)(Arguments...), function> {
 
 PFN_vkVoidFunction wrapped(const char* name, PFN_vkVoidFunction real) {
   if (real == nullptr) return nullptr;
-#define NAME(function)                                                                                  \
-  if (std::strcmp(name, #function) == 0) {                                                              \
-    reals[k_##function] = reinterpret_cast<void*>(real);                                                \
-    return reinterpret_cast<PFN_vkVoidFunction>(Wrapped<PFN_##function, k_##function>::call);           \
+#define NAME(function)                                                                        \
+  if (std::strcmp(name, #function) == 0) {                                                    \
+    reals[k_##function] = reinterpret_cast<void*>(real);                                      \
+    return reinterpret_cast<PFN_vkVoidFunction>(Wrapped<PFN_##function, k_##function>::call); \
   }
   FAULTY(NAME)
   DESTROYING(NAME)
@@ -169,8 +171,8 @@ VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL device_proc(VkDevice device, const char
 
 extern "C" {
 
-[[gnu::visibility("default")]] VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vkGetInstanceProcAddr(VkInstance instance,
-                                                                                              const char* name) {
+[[gnu::visibility("default")]] VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL
+vkGetInstanceProcAddr(VkInstance instance, const char* name) {
   if (loader() == nullptr) return nullptr;
   const auto real =
       reinterpret_cast<PFN_vkGetInstanceProcAddr>(dlsym(loader(), "vkGetInstanceProcAddr"))(instance, name);
@@ -187,7 +189,8 @@ void vulcap_faults_arm(const VulcapFault* faults, uint64_t count) {
   counts.fill(0);
   happened = 0;
   for (uint64_t i = 0; i < count; ++i)
-    armed.push_back({function_of(faults[i].function), faults[i].call, faults[i].calls, VkResult(faults[i].result)});
+    armed.push_back(
+        {function_of(faults[i].function), faults[i].call, faults[i].calls, VkResult(faults[i].result)});
 }
 
 const char* const* vulcap_faults_functions() { return kNames; }
