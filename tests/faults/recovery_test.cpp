@@ -88,11 +88,11 @@ class Recovery : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     load_fault_library();
-    testing::internal::CaptureStderr();
+    ::testing::internal::CaptureStderr();
     arm({});
     expected_ = run_job("vulkan");
     for (const std::string& function : faulty_functions()) calls_[function] = calls_of(function);
-    testing::internal::GetCapturedStderr();
+    ::testing::internal::GetCapturedStderr();
   }
 
   void SetUp() override {
@@ -104,9 +104,9 @@ class Recovery : public ::testing::Test {
   void expect_recovery(const std::vector<Fault>& faults) {
     arm(faults);
     const int64_t live = live_objects();
-    testing::internal::CaptureStderr();
+    ::testing::internal::CaptureStderr();
     const Outcome outcome = run_job("vulkan");
-    testing::internal::GetCapturedStderr();
+    ::testing::internal::GetCapturedStderr();
     EXPECT_EQ(live_objects(), live) << "objects leak after " << described(faults);
     if (!outcome.error.empty()) {
       // The one documented error: there is no device to begin with.
