@@ -9,15 +9,29 @@ Command add_batch(CLI::App& app) {
       app.add_subcommand("batch", "Caption many images into a file, and go on where a stopped job ended");
   options->model.add_to(*command);
   options->shard.add_to(*command);
+  InputOptions& inputs = options->inputs;
+  command->add_option("inputs", inputs.inputs,
+                      "Images, folders (with all below them), patterns ('photos/**/*.jpg'), tar archives and "
+                      "WebDataset shards, lists (.txt, .csv, .tsv, .jsonl; - for stdin)");
+  command->add_option("--manifest", inputs.manifests, "A list of images, whatever its name; repeatable")
+      ->allow_extra_args(false);
   command
-      ->add_option("inputs", options->inputs,
-                   "Images, folders (with all below them) and patterns ('photos/**/*.jpg')")
-      ->required();
+      ->add_option("--manifest-format", inputs.manifest_format,
+                   "Of lists: auto (by the name, else text), text (a path a line), csv or tsv (a header that "
+                   "names a column file; id, prompt and task where they are there), jsonl (the same names)")
+      ->check(CLI::IsMember({"auto", "text", "csv", "tsv", "jsonl"}))
+      ->capture_default_str();
+  command->add_option("--root", inputs.root,
+                      "Folder that paths in lists count from; default: the current one");
   command
       ->add_option("-o,--output", options->output,
                    "File that records are appended to; what has a record there is not captioned again. "
                    "'{shard}' in it becomes the shard's number")
       ->required();
+  command->add_option("--format", options->format, "jsonl (an object an image) or csv (a row a caption)")
+      ->check(CLI::IsMember({"jsonl", "csv"}))
+      ->capture_default_str();
+  command->add_flag("--sidecar", options->sidecar, "Write photo.txt beside photo.jpg too");
   command->add_option("-b,--batch-size", options->batch_size, "Images that run together")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();

@@ -9,9 +9,11 @@
 #include "apps/batch/decode_pool.h"
 #include "apps/batch/fingerprint.h"
 #include "apps/batch/inputs.h"
+#include "apps/batch/key_set.h"
 #include "apps/batch/record_file.h"
 #include "apps/batch/stop_deadline.h"
 #include "apps/captioning/record.h"
+#include "apps/captioning/side_files.h"
 #include "apps/cli/log.h"
 #include "apps/cli/progress.h"
 #include "apps/cli/stop_signals.h"
@@ -43,10 +45,13 @@ class BatchJob {
         stop_(std::move(stop)),
         shard_(options.shard.choose().shard),
         source_(open_inputs(options.inputs)),
-        output_(shard_path(options.output, shard_), jsonl_syntax(), start_of(options)),
+        output_(shard_path(options.output, shard_), start_of(options)),
         engine_(options.model, remarks_),
-        config_(engine_.generation_config(options.generation.flags)) {
-    output_.begin(header());
+        config_(engine_.generation_config(options.generation.flags)),
+        format_(record_format(options.format, config_.num_return_sequences)) {
+    output_.begin(format_, header(), [this](const RecordIdentity& record) {
+      if (options_.sidecar) sidecars_.insert(sidecar_path(record.key).string());
+    });
   }
 
   // Appends until the inputs end or a stop is requested.
@@ -64,9 +69,11 @@ class BatchJob {
 
   nlohmann::json header();
   bool is_wanted(const BatchItem& item);
+  void count_items(Progress& progress, std::stop_token stop);
   std::vector<CaptionRecord> caption(std::vector<DecodedItem>& items);
   // All that want what the first one wants, as one batch.
   void caption_alike(std::vector<DecodedItem>& items, size_t first, std::vector<CaptionRecord>& records);
+  void put_beside(const BatchItem& item, CaptionRecord& record);
   void append(const std::vector<DecodedItem>& items, const std::vector<CaptionRecord>& records);
   void tell_failure(const std::string& error);
 
@@ -78,6 +85,8 @@ class BatchJob {
   Remarks remarks_;
   CaptionEngine engine_;
   generate::GenerationConfig config_;
+  RecordFormat format_;
+  KeySet sidecars_;
   Clock::time_point begin_ = Clock::now();
   // Counted by the threads that decode.
   std::atomic<uint64_t> seen_{0};
@@ -92,7 +101,7 @@ nlohmann::json BatchJob::header() {
   for (const auto& [name, value] : options_.generation.flags) generation[name] = value;
   const ModelOptions& model = options_.model;
   return {{"vulcap", VULCAP_VERSION},
-          {"format", "jsonl"},
+          {"format", options_.format},
           {"shard", shard_.text()},
           {"directory", utf8_text(std::filesystem::current_path().string())},
           {"settings",
@@ -120,12 +129,35 @@ void BatchJob::run() {
                   {.items = 2 * options_.batch_size + size_t(threads)});
   const std::stop_callback wake(stop_, [&pool] { pool.stop(); });
   Progress progress("captioning", "images", 0);
+  std::jthread counter;
+  if (progress_is_shown() && can_be_counted(options_.inputs))
+    counter = std::jthread([this, &progress](std::stop_token stop) { count_items(progress, stop); });
   while (!stop_.stop_requested()) {
     std::vector<DecodedItem> items = pool.next(options_.batch_size);
     if (items.empty()) break;
     const uint64_t failed = failed_;
     append(items, caption(items));
     progress.advance(items.size(), failed_ - failed);
+  }
+}
+
+// Beside the job, since folders may be large: what there is, with records or without.
+void BatchJob::count_items(Progress& progress, std::stop_token stop) {
+  try {
+    const auto source = open_inputs(options_.inputs);
+    uint64_t total = 0;
+    uint64_t recorded = 0;
+    while (const auto item = source->next(stop)) {
+      const std::string key = key_of(*item);
+      if (!shard_.contains(key)) continue;
+      ++total;
+      recorded += output_.has_record(key) ? 1 : 0;
+    }
+    if (stop.stop_requested()) return;
+    progress.set_total(total);
+    if (recorded > 0) progress.skip(recorded);
+  } catch (const std::exception&) {
+    // The job meets the same, and says so.
   }
 }
 
@@ -138,6 +170,7 @@ std::vector<CaptionRecord> BatchJob::caption(std::vector<DecodedItem>& items) {
   }
   for (size_t i = 0; i < items.size(); ++i) {
     if (items[i].image.width > 0) caption_alike(items, i, records);
+    if (options_.sidecar) put_beside(items[i].item, records[i]);
   }
   return records;
 }
@@ -162,13 +195,22 @@ void BatchJob::caption_alike(std::vector<DecodedItem>& items, size_t first,
   }
 }
 
+void BatchJob::put_beside(const BatchItem& item, CaptionRecord& record) {
+  if (!record.captioned.error.empty()) return;
+  if (item.path.empty()) {
+    throw core::Error(core::ErrorCode::kUsage,
+                      "--sidecar writes beside the image, and " + item.file + " lies in an archive");
+  }
+  const std::string path = sidecar_path(item.path).lexically_normal().string();
+  if (sidecars_.insert(path)) return write_sidecar(record, item.path);
+  record.captioned.error = item.file + ": another image has the same sidecar, " + path;
+}
+
 void BatchJob::append(const std::vector<DecodedItem>& items, const std::vector<CaptionRecord>& records) {
   std::vector<OutputRecord> lines;
   for (size_t i = 0; i < items.size(); ++i) {
-    nlohmann::json line = record_json(records[i]);
-    add_identity(items[i].item, line);
     const std::string& error = records[i].captioned.error;
-    lines.push_back({dumped(line) + "\n", !error.empty()});
+    lines.push_back({format_.write(records[i], items[i].item), !error.empty()});
     if (!error.empty()) tell_failure(error);
     if (error.empty() && options_.model.verbose) log_detail(timing_line(records[i]));
     remarks_.warn(record_remarks(records[i]));

@@ -3,8 +3,8 @@
 
 #include <optional>
 #include <string>
-#include <vector>
 
+#include "apps/batch/inputs.h"
 #include "apps/batch/shard.h"
 #include "apps/cli/options.h"
 #include "loader/tasks/captioner.h"
@@ -16,8 +16,10 @@ struct BatchOptions {
   GenerationOptions generation;
   loader::CaptionPrompt prompt;
   ShardOptions shard;
-  std::vector<std::string> inputs;
+  InputOptions inputs;
   std::string output;  // may hold "{shard}"
+  std::string format = "jsonl";
+  bool sidecar = false;
   size_t batch_size = 16;
   int decode_threads = 0;  // 0: as many as processors
   bool overwrite = false;

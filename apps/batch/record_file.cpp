@@ -5,7 +5,6 @@
 #include "apps/batch/item.h"
 #include "apps/cli/log.h"
 #include "runtime/core/error.h"
-#include "runtime/core/hash.h"
 
 namespace vulcap::apps {
 namespace {
@@ -13,7 +12,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kCommitInterval = std::chrono::seconds(2);
-constexpr uint64_t kOtherSeed = 0x9e3779b97f4a7c15u;
 
 [[noreturn]] void fail(core::ErrorCode code, const std::filesystem::path& path, const std::string& what) {
   throw core::Error(code, path.string() + ": " + what);
@@ -67,24 +65,16 @@ const std::filesystem::path& checked(const std::filesystem::path& path) {
   return path;
 }
 
-Identity identify_json(std::string_view text) {
-  const auto record = nlohmann::json::parse(text);
-  return {key_of(record), record.contains("error")};
-}
-
 }  // namespace
 
-RecordSyntax jsonl_syntax() { return {"jsonl", "", line_end, identify_json}; }
-
-RecordFile::RecordFile(std::filesystem::path path, RecordSyntax syntax, OutputStart start)
-    : path_(std::move(path)),
-      syntax_(std::move(syntax)),
-      start_(start),
-      journal_(checked(path_), start == OutputStart::kOverwrite) {
+RecordFile::RecordFile(std::filesystem::path path, OutputStart start)
+    : path_(std::move(path)), start_(start), journal_(checked(path_), start == OutputStart::kOverwrite) {
   if (!journal_.lock_warning().empty()) log_warning(journal_.lock_warning());
 }
 
-void RecordFile::begin(const nlohmann::json& header) {
+void RecordFile::begin(RecordFormat format, const nlohmann::json& header,
+                       const std::function<void(const RecordIdentity&)>& visit) {
+  format_ = std::move(format);
   const nlohmann::json& there = journal_.content().header;
   if (!there.is_null()) check_header(path_, there, header);
   file_ = std::make_unique<AppendFile>(path_);
@@ -96,21 +86,21 @@ void RecordFile::begin(const nlohmann::json& header) {
   }
   if (there.is_null()) journal_.write_header(header);
   if (start_ == OutputStart::kRetryFailed) drop_failed();
-  read_records();
+  read_records(visit);
   sync_folder_of(path_);
-  if (file_->size() == 0 && !syntax_.head.empty()) file_->append(syntax_.head + "\n");
+  if (file_->size() == 0 && !format_.head.empty()) file_->append(format_.head);
   journal_.start();
   commit_locked();
 }
 
-uint64_t RecordFile::scan(const std::function<void(const Identity&, std::string_view)>& visit) const {
+uint64_t RecordFile::scan(const std::function<void(const RecordIdentity&, std::string_view)>& visit) const {
   const uint64_t committed = journal_.content().committed.bytes;
   uint64_t number = 0;
-  return scan_records(*file_, syntax_.end, [&](uint64_t offset, std::string_view text) {
+  return scan_records(*file_, format_.end, [&](uint64_t offset, std::string_view text) {
     ++number;
-    if (offset == 0 && !syntax_.head.empty() && text == syntax_.head) return true;
+    if (offset == 0 && !format_.head.empty() && std::string(text) + "\n" == format_.head) return true;
     try {
-      visit(syntax_.identify(text), text);
+      visit(format_.identify(text), text);
     } catch (const std::exception&) {
       if (offset >= committed) return false;
       fail(core::ErrorCode::kRuntime, path_,
@@ -121,15 +111,16 @@ uint64_t RecordFile::scan(const std::function<void(const Identity&, std::string_
   });
 }
 
-void RecordFile::read_records() {
+void RecordFile::read_records(const std::function<void(const RecordIdentity&)>& visit) {
   const uint64_t committed = journal_.content().committed.bytes;
   if (file_->size() < committed) {
     log_warning(path_.string() + " has " + std::to_string(file_->size()) + " bytes, " +
                 std::to_string(committed - file_->size()) +
                 " fewer than were written; what lacks a record is captioned again");
   }
-  const uint64_t whole = scan([&](const Identity& record, std::string_view) {
-    recorded_.insert(digest(record.key));
+  const uint64_t whole = scan([&](const RecordIdentity& record, std::string_view) {
+    recorded_.insert(record.key);
+    visit(record);
     ++count_.records;
     count_.failed += record.failed ? 1 : 0;
   });
@@ -142,8 +133,8 @@ void RecordFile::drop_failed() {
   std::filesystem::remove(next);
   {
     AppendFile kept(next);
-    if (!syntax_.head.empty()) kept.append(syntax_.head + "\n");
-    scan([&](const Identity& record, std::string_view text) {
+    if (!format_.head.empty()) kept.append(format_.head);
+    scan([&](const RecordIdentity& record, std::string_view text) {
       if (!record.failed) kept.append(std::string(text) + "\n");
     });
     kept.sync();
@@ -153,16 +144,15 @@ void RecordFile::drop_failed() {
   file_ = std::make_unique<AppendFile>(path_);
 }
 
-RecordFile::Key RecordFile::digest(const std::string& key) {
-  const auto bytes = std::as_bytes(std::span(key));
-  return {core::hash_bytes(bytes), core::hash_bytes(bytes, kOtherSeed)};
+Claim RecordFile::claim(const std::string& key) {
+  const std::lock_guard lock(mutex_);
+  if (recorded_.contains(key)) return Claim::kRecorded;
+  return claimed_.insert(key) ? Claim::kNew : Claim::kTwice;
 }
 
-Claim RecordFile::claim(const std::string& key) {
-  const Key of_key = digest(key);
+bool RecordFile::has_record(const std::string& key) const {
   const std::lock_guard lock(mutex_);
-  if (recorded_.contains(of_key)) return Claim::kRecorded;
-  return claimed_.insert(of_key).second ? Claim::kNew : Claim::kTwice;
+  return recorded_.contains(key);
 }
 
 void RecordFile::append(std::span<const OutputRecord> records) {

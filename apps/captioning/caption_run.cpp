@@ -94,7 +94,7 @@ CaptionRecord CaptionRun::record_of(const std::string& file) {
     record.decode_seconds = seconds_since(begin);
     record.captioned = engine_.caption(image, options_.prompt, config_, on_text);
     overlays_.draw(image, record);
-    if (options_.sidecar && record.captioned.error.empty()) write_sidecar(record);
+    if (options_.sidecar && record.captioned.error.empty()) write_sidecar(record, file);
   } catch (const core::Error& error) {
     if (error.code() != core::ErrorCode::kRuntime) throw;
     record.captioned.error = error.message();

@@ -71,10 +71,10 @@ void check_sidecars(const std::vector<std::string>& images) {
   }
 }
 
-void write_sidecar(const CaptionRecord& record) {
+void write_sidecar(const CaptionRecord& record, const fs::path& image) {
   std::string text;
   for (const std::string& line : record_lines(record)) text += line + "\n";
-  loader::NewFile file(sidecar_path(record.file));
+  loader::NewFile file(sidecar_path(image));
   file.write(std::as_bytes(std::span(text)));
   file.commit();
 }

@@ -36,7 +36,7 @@ class OverlayFiles {
 std::filesystem::path sidecar_path(const std::filesystem::path& image);
 // Throws core::Error(kUsage) where two of the images would share a sidecar, or one is stdin ("-").
 void check_sidecars(const std::vector<std::string>& images);
-// The record's lines into the image's sidecar, whole or not at all. Throws core::Error(kRuntime).
-void write_sidecar(const CaptionRecord& record);
+// The record's lines into the sidecar of `image`, whole or not at all. Throws core::Error(kRuntime).
+void write_sidecar(const CaptionRecord& record, const std::filesystem::path& image);
 
 }  // namespace vulcap::apps

@@ -59,6 +59,8 @@ std::string amount_text(double value, const std::string& unit) {
 
 void set_progress_mode(ProgressMode chosen) { mode = chosen; }
 
+bool progress_is_shown() { return mode == ProgressMode::kJson || draws(); }
+
 Progress::Progress(std::string task, std::string unit, uint64_t total)
     : task_(std::move(task)), unit_(std::move(unit)), total_(total) {
   const std::lock_guard lock(mutex_);

@@ -13,6 +13,8 @@ enum class ProgressMode { kAuto, kNever, kJson };
 
 // For the whole program, before any work starts. kAuto draws nothing under HF_HUB_DISABLE_PROGRESS_BARS.
 void set_progress_mode(ProgressMode mode);
+// Whether anybody sees it: what costs time and serves progress alone can be left out else.
+bool progress_is_shown();
 
 // "4.5 MB" of bytes, "12" of anything else.
 std::string amount_text(double value, const std::string& unit);
