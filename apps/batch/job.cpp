@@ -266,6 +266,7 @@ int BatchJob::finish() {
 
 int run_batch(const BatchOptions& options) {
   const StopSignals signals({SIGINT, SIGTERM, SIGUSR1});
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error of write() like others
   StopDeadline stop(kGrace);
   BatchJob job(options, stop.token());
   stop.set_hook([&job] { job.end_late(); });
