@@ -42,9 +42,7 @@ def parse_arguments():
     parser.add_argument(
         "--check", action="store_true", help=f"exit code {EXIT_BAR_MISSED} where a bar of bars.json is missed"
     )
-    settings = parser.parse_args()
-    settings.icd = settings.library_path = None
-    return settings
+    return parser.parse_args()
 
 
 def graphs_of(settings):
@@ -64,10 +62,10 @@ def graphs_of(settings):
 
 def commands(settings, file, sizes, dumps):
     shared = ["--graph", str(file), "--threads", str(settings.threads), "--steps", str(settings.steps)]
-    shared += ["--rounds", str(settings.repeats), "--prompt", str(sizes.get("prompt", 1))]
+    shared += ["--rounds", str(settings.repeats), "--n-prompt", str(sizes.get("prompt", 1))]
     for name, size in sizes.get("dims", {}).items():
         shared += ["--dim", f"{name}={size}"]
-    ours = [settings.vulcap, "bench", "--device", "cpu", "--json", *shared, "--dump", str(dumps / "vulcap")]
+    ours = [settings.vulcap, "bench", "--device", "cpu", "-o", "json", *shared, "--dump", str(dumps / "vulcap")]
     peer = [settings.python, str(BENCH / "peers/ort_graph.py"), *shared, "--dump", str(dumps / "ort")]
     return {"vulcap": ours, "ort": peer}
 

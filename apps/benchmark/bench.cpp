@@ -1,5 +1,6 @@
 // `vulcap bench`: engines side by side on the same images, each in a process of its own, taking turns.
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -31,6 +32,9 @@ using core::ErrorCode;
 
 // Two engines that should agree and do not.
 constexpr int kDiffer = int(ErrorCode::kMismatch);
+
+// Processors that others keep busy, on average of the last minute.
+constexpr double kBusyLoad = 0.5;
 
 struct Options {
   ModelOptions model;
@@ -87,6 +91,7 @@ class Bench {
 
   int run() {
     const std::vector<BenchGroup> groups = groups_of(sweep_of(options_));
+    warn_if_busy();
     size_t engines = 0;
     for (const BenchGroup& group : groups) engines += group.size();
     progress_.emplace("bench", "runs", engines * size_t(2 * options_.starts + options_.repetitions));
@@ -104,6 +109,14 @@ class Bench {
   }
 
  private:
+  void warn_if_busy() const {
+    const double load = machine_.at("load_average");
+    char text[128];
+    std::snprintf(text, sizeof text, "the machine is busy (load %.1f on %d processors): times will scatter",
+                  load, machine_.at("n_cpus").get<int>());
+    if (load > kBusyLoad) log_warning(text);
+  }
+
   std::vector<std::unique_ptr<Report>> make_reports() {
     std::vector<std::unique_ptr<Report>> reports;
     reports.push_back(make_report(options_.output, std::cout, machine_));
@@ -159,6 +172,9 @@ class Bench {
     } else {
       setup.child = peer_setup(of, make_peer_inputs(folder, pictures, scratch_.path()), options_.programs);
     }
+    // Mesa's software renderer takes its threads from there.
+    if (of.threads > 0 && std::getenv("LP_NUM_THREADS") == nullptr)
+      setup.child.environment["LP_NUM_THREADS"] = std::to_string(of.threads);
     return setup;
   }
 

@@ -104,12 +104,18 @@ void EngineProcess::start(bool cold) {
 }
 
 json EngineProcess::hear() {
-  const auto line = child_->wait_line(std::chrono::duration<double>(setup_.time_limit));
+  const std::string who = setup_.of.peer.empty() ? "the engine" : "the peer " + setup_.of.peer;
+  std::optional<std::string> line;
+  try {
+    line = child_->wait_line(std::chrono::duration<double>(setup_.time_limit));
+  } catch (core::Error& error) {
+    throw error.add_context(who + " (--timeout)");
+  }
   if (!line) stop_if_asked();  // which its whole process group heard
-  if (!line) child_->throw_end(setup_.of.peer.empty() ? "the engine" : "the peer " + setup_.of.peer);
+  if (!line) child_->throw_end(who);
   json answer = json::parse(*line, nullptr, false);
   if (!answer.is_object())
-    throw core::Error(core::ErrorCode::kRuntime, "no JSON from " + setup_.child.program + ": " + *line);
+    throw core::Error(core::ErrorCode::kRuntime, who + " printed what is no JSON object: " + *line);
   return answer;
 }
 

@@ -3,6 +3,7 @@
 #include <sys/utsname.h>
 
 #include <charconv>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "build_info.h"
@@ -53,6 +54,8 @@ json described(const vulkan::DeviceInfo& device) {
 
 json machine_fingerprint() {
   const cpu::CpuInfo cpu = cpu::cpu_info();
+  double load = 0;
+  getloadavg(&load, 1);
   return {{"version", VULCAP_VERSION},
           {"build_commit", VULCAP_BUILD_COMMIT},
           {"build_number", VULCAP_BUILD_NUMBER},
@@ -60,6 +63,7 @@ json machine_fingerprint() {
           {"os", system_name()},
           {"cpu_info", cpu.brand},
           {"n_cpus", cpu.processors},
+          {"load_average", load},
           {"cpu_kernels", cpu.kernels},
           {"instruction_sets", cpu.instruction_sets}};
 }

@@ -7,8 +7,8 @@
 
 namespace vulcap::apps {
 
-// {"version", "build_commit", "build_number", "compiler", "os", "cpu_info", "n_cpus", "cpu_kernels",
-//  "instruction_sets"}
+// {"version", "build_commit", "build_number", "compiler", "os", "cpu_info", "n_cpus", "load_average",
+//  "cpu_kernels", "instruction_sets"}
 nlohmann::json machine_fingerprint();
 // {"gpu_info", "driver", "api_version", "uuid", "features"} of a Vulkan device; empty of the CPU.
 nlohmann::json device_fingerprint(const session::OpenedDevice& opened);

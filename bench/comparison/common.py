@@ -6,7 +6,6 @@ from pathlib import Path
 
 BENCH = Path(__file__).resolve().parent.parent
 EXIT_FAILED, EXIT_BAR_MISSED = 1, 6
-SUFFIXES = {"fp32": "", "fp16": "_fp16", "q8": "_quantized", "q4": "_q4"}
 BUSY_MACHINE = 0.1
 
 

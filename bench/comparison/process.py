@@ -29,12 +29,6 @@ def busy_cpu_seconds():
 
 def environment(settings, cache_folder):
     variables = dict(os.environ, XDG_CACHE_HOME=cache_folder, MESA_SHADER_CACHE_DIR=cache_folder)
-    if settings.icd:
-        variables["VK_ICD_FILENAMES"] = variables["VK_DRIVER_FILES"] = str(Path(settings.icd).resolve())
-    if settings.library_path:
-        variables["LD_LIBRARY_PATH"] = ":".join(
-            filter(None, [settings.library_path, variables.get("LD_LIBRARY_PATH")])
-        )
     variables.setdefault("LP_NUM_THREADS", str(settings.threads))
     return variables
 

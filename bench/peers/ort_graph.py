@@ -3,7 +3,7 @@
 
 The record's fields and the seeded inputs are those of bench/README.md.
 
-    ort_graph.py --graph FILE.onnx [--dim NAME=SIZE]... [--prompt 1] [--steps 8] [--rounds 3] [--dump DIR]
+    ort_graph.py --graph FILE.onnx [--dim NAME=SIZE]... [--n-prompt 1] [--steps 8] [--rounds 3] [--dump DIR]
 """
 
 import argparse
@@ -29,7 +29,7 @@ def parse_arguments():
     )
     parser.add_argument("--graph", type=Path, required=True)
     parser.add_argument("--dim", action="append", default=[], help="NAME=SIZE of a symbolic dim; others are 1")
-    parser.add_argument("--prompt", type=int, default=1, help="positions of a decoder's first call")
+    parser.add_argument("--n-prompt", type=int, default=1, help="positions of a decoder's first call")
     parser.add_argument("--steps", type=int, default=8, help="its further calls, of one position each")
     parser.add_argument("--rounds", type=int, default=3, help="timed rounds, after one that is not timed")
     parser.add_argument("--threads", type=int, default=2)
@@ -144,7 +144,7 @@ def run_decoder(session, arguments, sizes, record):
         decoder.start()
         logits = []
         for step in range(arguments.steps + 1):
-            length = arguments.prompt if step == 0 else 1
+            length = arguments.n_prompt if step == 0 else 1
             feeds = decoder.feeds(length)
             seconds, last = timed(decoder.call, feeds, length)
             logits.append(last)
