@@ -129,13 +129,7 @@ class Bench {
     std::vector<std::unique_ptr<EngineProcess>> engines;
     for (const BenchCase& of : group)
       engines.push_back(std::make_unique<EngineProcess>(setup(of, engines.size())));
-    for (const bool cold : {true, false})
-      for (int i = 0; i < std::max(options_.starts, cold ? 0 : 1); ++i)
-        for (auto& engine : engines) {
-          stop_if_asked();
-          engine->start(cold);
-          progress_->advance();
-        }
+    start(engines);
     for (int i = options_.no_warmup ? 0 : -1; i < options_.repetitions; ++i)
       for (auto& engine : engines) {
         stop_if_asked();
@@ -143,6 +137,18 @@ class Bench {
         if (i >= 0) progress_->advance();
       }
     return finished(group, engines);
+  }
+
+  // Cold starts, then warm ones, in turns; the last process of each engine stays.
+  void start(std::vector<std::unique_ptr<EngineProcess>>& engines) {
+    const int warm_starts = std::max(options_.starts, 1);
+    for (int i = -options_.starts; i < warm_starts; ++i)
+      for (auto& engine : engines) {
+        stop_if_asked();
+        engine->start(i < 0);
+        if (i + 1 < warm_starts) engine->stop();
+        progress_->advance();
+      }
   }
 
   std::vector<Measurement> finished(const BenchGroup& group,
@@ -154,7 +160,8 @@ class Bench {
       measured.push_back(engines[i]->finish());
       if (options_.starts == 0) measured.back().series(Phase::kStartWarm) = {};
       if (events.is_array())
-        traces_.push_back({short_name(measured.back()) + ", " + settings_text(group[i]), std::move(events)});
+        traces_.push_back(
+            {short_name(measured.back()) + ", " + settings_text(measured.back()), std::move(events)});
     }
     return measured;
   }
@@ -212,8 +219,8 @@ class Bench {
       for (size_t i = 0; i < m.images(); ++i) m.same_captions += same_caption(m, *reference, i) ? 1 : 0;
       if (m.same_captions == m.images()) continue;
       differ_ = true;
-      log_warning(short_name(m) + " (" + settings_text(m.of) + ") gives other captions than " +
-                  short_name(*reference) + " (" + settings_text(reference->of) + "): " + same_text(m));
+      log_warning(short_name(m) + " (" + settings_text(m) + ") gives other captions than " +
+                  short_name(*reference) + " (" + settings_text(*reference) + "): " + same_text(m));
     }
   }
 

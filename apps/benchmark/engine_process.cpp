@@ -84,7 +84,6 @@ EngineProcess::EngineProcess(EngineSetup setup) : setup_(std::move(setup)) {
 }
 
 void EngineProcess::start(bool cold) {
-  end();
   if (cold) {
     fs::remove_all(setup_.caches);
     measured_.pages_dropped = drop_pages(setup_.files);
@@ -186,8 +185,7 @@ void EngineProcess::add_rates(const json& answer) {
 
 json EngineProcess::profile() { return ask("profile").at("events"); }
 
-void EngineProcess::end() {
-  if (!child_) return;
+void EngineProcess::stop() {
   child_->close_stdin();
   while (child_->wait_line(std::chrono::duration<double>(setup_.time_limit))) {
   }
@@ -199,7 +197,7 @@ void EngineProcess::end() {
 }
 
 Measurement EngineProcess::finish() {
-  end();
+  stop();
   return std::move(measured_);
 }
 

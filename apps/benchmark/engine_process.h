@@ -24,20 +24,21 @@ class EngineProcess {
  public:
   explicit EngineProcess(EngineSetup setup);
 
-  // Starts the process, an earlier one ended, and waits for its first caption. Throws core::Error with the
+  // Starts the process and waits for its first caption. Throws core::Error with the
   // process's own exit code and message when it fails, here as below.
   void start(bool cold);
+  // Ends it, for another start.
+  void stop();
   // All images once; unmeasured repetitions warm up.
   void repeat(bool measured);
   // Events of one more pass over the images, see trace.h.
   nlohmann::json profile();
-  // Ends the process.
+  // Stops the process.
   Measurement finish();
 
  private:
   nlohmann::json ask(const std::string& request);
   nlohmann::json hear();
-  void end();
   void take_outputs(const nlohmann::json& answer);
   void add_images(const nlohmann::json& answer);
   void add_rates(const nlohmann::json& answer);

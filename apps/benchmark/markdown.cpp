@@ -74,11 +74,10 @@ class MarkdownReport : public Report {
 
   void print_title(const std::vector<Measurement>& group) {
     const Measurement& first = group.front();
-    out_ << "\n### " << model_name(first.of) << ": " << settings_text(first.of) << ", " << first.images()
+    out_ << "\n### " << model_name(first.of) << ": " << settings_text(first) << ", " << first.images()
          << (first.images() == 1 ? " image" : " images") << "\n\n";
     for (const Measurement& m : group) {
       out_ << "- " << short_name(m) << ": " << m.engine << " on " << m.device;
-      if (m.of.dtype != dtype_of(m)) out_ << ", " << dtype_of(m);
       if (m.machine.contains("driver")) out_ << ", driver " << m.machine["driver"].get<std::string>();
       out_ << "\n";
     }
@@ -161,7 +160,7 @@ class MarkdownReport : public Report {
                                            : m.series(Phase::kImage).seconds;
     const std::vector<double>& rates = m.series(Phase::kImage).rates;
     return {model_name(m.of),
-            settings_text(m.of),
+            settings_text(m),
             short_name(m),
             milliseconds(median(image)),
             milliseconds(quantile(image, 0.95)),

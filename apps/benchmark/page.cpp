@@ -5,6 +5,7 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <set>
 #include <span>
 #include <sstream>
@@ -105,7 +106,7 @@ class Page {
          << "<meta name=\"viewport\" content=\"width=device-width\">\n<title>vulcap bench: "
          << escaped(model_name(first.of)) << "</title>\n<style>" << kPageStyle << "</style></head><body>\n"
          << "<h1>vulcap bench: " << escaped(model_name(first.of)) << "</h1>\n<p>"
-         << escaped(settings_text(first.of)) << ", " << first.images() << " images; "
+         << escaped(settings_text(first)) << ", " << first.images() << " images; "
          << escaped(machine_.at("cpu_info")) << "; " << escaped(time_text())
          << "</p>\n<div class=\"cards\">\n";
     const auto fastest =
@@ -137,9 +138,16 @@ class Page {
                        ms(m, Phase::kPrefill), std::max(0.0, tokens), ms(m, Phase::kTokenize)},
                       duration_text(ms(m, whole_of(m)) / 1e3)});
     }
-    section("Where the time goes",
-            "Milliseconds an image, medians; a batch's common parts are shared out evenly.",
-            bar_plot(bars, names, "ms"));
+    const std::string times = bar_plot(bars, names, "ms");
+    for (Bar& bar : bars) {
+      const double sum = std::accumulate(bar.parts.begin(), bar.parts.end(), 0.0);
+      for (double& part : bar.parts) part *= sum > 0 ? 100 / sum : 0;
+      bar.note.clear();
+    }
+    section(
+        "Where the time goes",
+        "An image, medians; a batch's common parts are shared out evenly. Below, the shares of each engine.",
+        times + bar_plot(bars, names, "%"));
   }
 
   void throughput() {

@@ -218,8 +218,9 @@ std::string bytes_text(uint64_t bytes) {
   return text;
 }
 
-std::string settings_text(const BenchCase& of) {
-  std::string text = of.dtype + ", batch " + std::to_string(of.batch_size);
+std::string settings_text(const Measurement& measurement) {
+  const BenchCase& of = measurement.of;
+  std::string text = dtype_of(measurement) + ", batch " + std::to_string(of.batch_size);
   if (of.threads > 0) text += ", " + std::to_string(of.threads) + (of.threads == 1 ? " thread" : " threads");
   if (of.num_beams > 0)
     text += ", " + std::to_string(of.num_beams) + (of.num_beams == 1 ? " beam" : " beams");

@@ -34,7 +34,7 @@ std::unique_ptr<Report> make_markdown_report(std::ostream& out, const nlohmann::
 std::string duration_text(double seconds);
 std::string bytes_text(uint64_t bytes);
 // "fp32, batch 16, 2 threads, 4 beams, 16 tokens": settings other than the engine; defaults are left out.
-std::string settings_text(const BenchCase& of);
+std::string settings_text(const Measurement& measurement);
 // "yes", "no: 11 of 12", "" for what it is compared with.
 std::string same_text(const Measurement& measurement);
 
