@@ -57,7 +57,10 @@ struct Options {
 
 Sweep sweep_of(const Options& options) {
   Sweep sweep;
-  sweep.models = parse_names("--model", options.model.model);
+  // A hub's name may stand for the folder.
+  const bool of_hub = !options.model.hf_repo.empty();
+  sweep.models =
+      parse_names(of_hub ? "--hf-repo" : "--model", of_hub ? options.model.hf_repo : options.model.model);
   sweep.dtypes = parse_names("--dtype", options.model.dtype);
   sweep.devices = parse_names("--device", options.model.device);
   if (!options.peers.empty()) sweep.peers = parse_names("--peers", options.peers);
@@ -70,7 +73,7 @@ Sweep sweep_of(const Options& options) {
 
 fs::path model_dir(const Options& options, const std::string& model) {
   ModelOptions one = options.model;
-  one.model = model;
+  (one.hf_repo.empty() ? one.model : one.hf_repo) = model;
   return one.model_dir();
 }
 
@@ -168,7 +171,7 @@ class Bench {
 
   EngineSetup setup(const BenchCase& of, size_t index) {
     const fs::path folder = model_dir(options_, of.model);
-    const auto pictures = find_pictures(options_.images, folder, model_dir(options_, ""));
+    const auto pictures = find_pictures(options_.images, folder, ModelOptions().model_dir());
     EngineSetup setup;
     setup.of = of;
     setup.files = files_of(folder);
@@ -194,7 +197,8 @@ class Bench {
                                        "--batch-size=" + std::to_string(of.batch_size),
                                        "--num-beams=" + std::to_string(of.num_beams),
                                        "--n-gen=" + std::to_string(of.n_gen)};
-    if (!of.model.empty()) arguments.push_back("--model=" + of.model);
+    if (!of.model.empty())
+      arguments.push_back((options_.model.hf_repo.empty() ? "--model=" : "--hf-repo=") + of.model);
     if (!options_.prompt.empty()) arguments.push_back("--prompt=" + options_.prompt);
     if (!options_.task.empty()) arguments.push_back("--task=" + options_.task);
     for (const std::string& name : options_.model_flags) {
@@ -215,6 +219,7 @@ class Bench {
         differ_ = true;
         log_warning(short_name(m) + ": its captions changed from one repetition to the next");
       }
+      if (!m.compromise.empty()) log_warning(short_name(m) + " is not what was asked for: " + m.compromise);
       if (m.is_reference) continue;
       for (size_t i = 0; i < m.images(); ++i) m.same_captions += same_caption(m, *reference, i) ? 1 : 0;
       if (m.same_captions == m.images()) continue;
@@ -237,7 +242,7 @@ class Bench {
   void finish() {
     if (!options_.html.empty()) {
       const auto pictures = find_pictures(options_.images, model_dir(options_, measured_.front().of.model),
-                                          model_dir(options_, ""));
+                                          ModelOptions().model_dir());
       write_page(options_.html, measured_, machine_, pictures);
     }
     if (!options_.profiled) return;
@@ -288,12 +293,14 @@ void check(const Options& options) {
 
 void add_sweep_options(CLI::App& command, Options& options) {
   options.model.add_to(command);
-  // Of these a sweep takes lists, which a case has one of.
+  // A sweep takes lists of threads; a report is of one engine.
   command.remove_option(command.get_option("--threads"));
+  command.remove_option(command.get_option("--report"));
   for (const CLI::Option* option : command.get_options()) {
     const std::string name = option->get_name();
-    const bool swept = name == "--model" || name == "--dtype" || name == "--device" || name == "--help";
-    if (!swept) options.model_flags.push_back(name);
+    const bool swept = name == "--model" || name == "--hf-repo" || name == "--dtype" || name == "--device";
+    const bool is_print = name == "--help" || name == "--list-devices";
+    if (!swept && !is_print) options.model_flags.push_back(name);
   }
   command.add_option(
       "images", options.images,

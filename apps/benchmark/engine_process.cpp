@@ -128,6 +128,8 @@ void EngineProcess::repeat(bool measured) {
   measured_.peak_device_bytes =
       std::max(measured_.peak_device_bytes, answer.value("device_bytes", uint64_t(0)));
   measured_.fallback_calls = answer.value("fallback_calls", 0);
+  if (const std::string why = answer.value("compromise", std::string()); !why.empty())
+    measured_.compromise = why;
   take_outputs(answer);
   if (!measured) return;
   measured_.test_time = time_text();

@@ -139,6 +139,9 @@ class MarkdownReport : public Report {
   }
 
   void print_outcomes(const std::vector<Measurement>& group) {
+    for (const Measurement& m : group)
+      if (!m.compromise.empty())
+        out_ << "\n" << short_name(m) << " is not what was asked for: " << m.compromise << "\n";
     Row head{"outcome"}, same{"same caption"}, host{"peak host memory"}, device{"peak device memory"},
         fallback{"kernel calls left to the cpu"}, digest{"output sha256"}, disk{"cold start from disk"};
     for (const Measurement& m : group) {

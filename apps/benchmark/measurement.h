@@ -81,6 +81,7 @@ struct Measurement {
   uint64_t peak_host_bytes = 0;
   uint64_t peak_device_bytes = 0;  // 0: none of its own
   int fallback_calls = 0;
+  std::string compromise;  // why it ran elsewhere or in smaller batches than was asked for; empty: it did not
   std::string test_time;       // ISO 8601, UTC
   bool pages_dropped = false;  // before cold starts
   bool steady = true;          // every repetition gave the same ids

@@ -37,6 +37,7 @@ void add_outcome(ordered_json& record, const Measurement& m) {
   record["peak_rss"] = m.peak_host_bytes;
   record["vram_peak"] = m.peak_device_bytes;
   record["fallback_nodes"] = m.fallback_calls;
+  record["compromise"] = m.compromise;
 }
 
 void add_samples(ordered_json& record, const Series& series) {

@@ -65,6 +65,7 @@ class Worker {
   }
 
   json repetition() {
+    compromise_.clear();
     images_ = json::array();
     ids_ = json::array();
     captions_ = json::array();
@@ -77,7 +78,8 @@ class Worker {
             {"ids", std::move(ids_)},
             {"captions", std::move(captions_)},
             {"device_bytes", engine_.device().device->backend().memory_used()},
-            {"fallback_calls", fallback_calls()}};
+            {"fallback_calls", fallback_calls()},
+            {"compromise", compromise_}};
   }
 
   // The first image once more, call by call with their times.
@@ -119,6 +121,8 @@ class Worker {
     const std::vector<Captioned> all = engine_.caption(batch, options_.prompt, config_);
     for (size_t i = 0; i < all.size(); ++i) {
       const loader::CaptionResult& result = checked(all[i]);
+      if (!all[i].retry.empty()) compromise_ = all[i].retry;
+      if (!all[i].fallback.empty()) compromise_ = all[i].fallback;
       images_.push_back(image_json(decode_seconds[i], result));
       ids_.push_back(result.captions.at(0).ids);
       captions_.push_back(result.captions.at(0).text);
@@ -138,7 +142,9 @@ class Worker {
   CaptionEngine engine_;
   generate::GenerationConfig config_;
   double load_seconds_ = 0;
-  json images_, ids_, captions_;  // of the repetition that runs
+  // Of the repetition that runs.
+  json images_, ids_, captions_;
+  std::string compromise_;
 };
 
 void answer(const json& line) { std::cout << dumped(line) << std::endl; }
@@ -159,6 +165,7 @@ Command add_bench_worker(CLI::App& app) {
   CLI::App* command = app.add_subcommand("bench-worker", "Run one engine of bench (used by that command)");
   command->group("");
   options->model.add_to(*command);
+  command->remove_option(command->get_option("--report"));
   command->add_option("images", options->images);
   command->add_option("-p,--prompt", options->prompt.text);
   command->add_option("--task", options->prompt.task);

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::array kNames = {
     std::pair<std::string_view, const char*>{"-hf", "--hf-repo"},
+    std::pair<std::string_view, const char*>{"-oe", "--output-err"},
     std::pair<std::string_view, const char*>{"-hft", "--hf-token"},
     std::pair<std::string_view, const char*>{"-dev", "--device"},
 };
