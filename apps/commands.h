@@ -13,6 +13,8 @@ using Command = std::function<int()>;
 
 Command add_caption(CLI::App& app);
 Command add_watch(CLI::App& app);
+Command add_completion(CLI::App& app);
+Command add_manual(CLI::App& app);
 Command add_classify(CLI::App& app);
 Command add_ner(CLI::App& app);
 Command add_qa(CLI::App& app);

@@ -63,7 +63,6 @@ Command add_pull(CLI::App& app) {
   command->add_option("files", options->files,
                       "Names of files to fetch instead of those that the model needs; * and ? match");
   command->add_option("--dtype", options->dtype, "Variant of the model's files, as for the other commands")
-      ->envname("VULCAP_ARG_DTYPE")
       ->capture_default_str();
   command->add_flag("--list", options->list,
                     "Show the repository's files: size, whether wanted or cached already; download nothing");

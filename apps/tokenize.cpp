@@ -102,7 +102,6 @@ Command add_tokenize(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("tokenize", "Text to token ids and back, with a folder's tokenizer");
   command->add_option("-m,--model", options->model, "Folder with tokenizer.json or the files it is made of")
-      ->envname("VULCAP_ARG_MODEL")
       ->required();
   command->add_option("text", options->inputs,
                       "Texts; with --decode ids. Without any, standard input is one text");

@@ -212,7 +212,7 @@ void BatchJob::append(const std::vector<DecodedItem>& items, const std::vector<C
     const std::string& error = records[i].captioned.error;
     lines.push_back({format_.write(records[i], items[i].item), !error.empty()});
     if (!error.empty()) tell_failure(error);
-    if (error.empty() && options_.model.verbose) log_detail(timing_line(records[i]));
+    if (error.empty()) log_detail(timing_line(records[i]));
     remarks_.warn(record_remarks(records[i]));
   }
   output_.append(lines);
@@ -226,8 +226,8 @@ void BatchJob::append(const std::vector<DecodedItem>& items, const std::vector<C
 
 void BatchJob::tell_failure(const std::string& error) {
   constexpr uint64_t kShown = 5;
-  if (++failed_ <= kShown || options_.model.verbose) log_warning(error);
-  if (failed_ == kShown + 1 && !options_.model.verbose)
+  if (++failed_ <= kShown || log_shows(LogLevel::kDetail)) log_warning(error);
+  if (failed_ == kShown + 1 && !log_shows(LogLevel::kDetail))
     log_warning("more images failed; their records say why, and --verbose does here");
 }
 

@@ -115,12 +115,10 @@ ShardChoice shard_from_environment() {
 }
 
 void ShardOptions::add_to(CLI::App& command) {
-  command
-      .add_option(
-          "--shard", shard,
-          "i/n: only part i (from 0) of n, chosen by a hash of each item's name; default: the task of a "
-          "Slurm job array or step, the index of a Kubernetes Indexed Job, else everything")
-      ->envname("VULCAP_ARG_SHARD");
+  command.add_option(
+      "--shard", shard,
+      "i/n: only part i (from 0) of n, chosen by a hash of each item's name; default: the task of a "
+      "Slurm job array or step, the index of a Kubernetes Indexed Job, else everything");
 }
 
 ShardChoice ShardOptions::choose() const {

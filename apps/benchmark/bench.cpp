@@ -308,7 +308,6 @@ void add_sweep_options(CLI::App& command, Options& options) {
       "embedded model");
   const std::string list = "; a list or ranges: 1,4 or 1-16*2 or 2-10+4";
   command.add_option("-t,--threads", options.threads, "Threads of the CPU back end" + list)
-      ->envname("VULCAP_ARG_THREADS")
       ->capture_default_str();
   command.add_option("-b,--batch-size", options.batch_sizes, "Images that run together" + list)
       ->capture_default_str();

@@ -26,8 +26,10 @@ ProgressMode progress_mode(const std::string& text) {
 }  // namespace
 
 void ConsoleOptions::add_to(CLI::App& command) {
-  add(command, "--verbose",
-      [&] { return command.add_flag("-v,--verbose", verbose, "Device, files, timings and every fallback"); });
+  add(command, "--verbose", [&] {
+    return command.add_flag("-v,--verbose", verbose,
+                            "Device, files, timings and every fallback with its reason");
+  });
   add(command, "--quiet", [&] { return command.add_flag("-q,--quiet", quiet, "Errors only"); });
   add(command, "--progress", [&] {
     return command

@@ -10,7 +10,6 @@ namespace vulcap::apps {
 
 void DeviceOptions::add_to(CLI::App& command) {
   command.add_option("--device", device, "auto, cpu, vulkan, vulkan:N, name:TEXT or uuid:HEX")
-      ->envname("VULCAP_ARG_DEVICE")
       ->capture_default_str();
   command
       .add_flag_callback(
@@ -26,25 +25,17 @@ void DeviceOptions::add_to(CLI::App& command) {
           "--fallback", fallback,
           "What the CPU may take over from the device: allow it and say so under --verbose only, warn, or "
           "forbid (exit code 4)")
-      ->envname("VULCAP_ARG_FALLBACK")
       ->check(CLI::IsMember({"allow", "warn", "forbid"}))
       ->capture_default_str();
-  command
-      .add_option("--report", report,
-                  "JSON file to write: where every kernel call ran, why, and the bytes that crossed")
-      ->envname("VULCAP_ARG_REPORT");
+  command.add_option("--report", report,
+                     "JSON file to write: where every kernel call ran, why, and the bytes that crossed");
   command
       .add_option("-t,--threads", threads,
                   "Threads of the CPU back end; 0: every processor this process may use")
-      ->envname("VULCAP_ARG_THREADS")
       ->check(CLI::Range(0, 1024));
-  command
-      .add_flag(
-          "--check-finite", check_finite,
-          "Run call by call and stop at the first value with an Inf or NaN that its operands lack (slow)")
-      ->envname("VULCAP_ARG_CHECK_FINITE");
-  command.add_flag("-v,--verbose", verbose,
-                   "Device, files, timings and every fallback with its reason, on stderr");
+  command.add_flag(
+      "--check-finite", check_finite,
+      "Run call by call and stop at the first value with an Inf or NaN that its operands lack (slow)");
 }
 
 session::DeviceRequest DeviceOptions::request() const {
@@ -82,7 +73,7 @@ session::OpenedDevice DeviceOptions::open_again(bool on_cpu) const {
 
 session::OpenedDevice DeviceOptions::open_for_user() const {
   session::OpenedDevice opened = open();
-  if (!verbose && device == "auto" && !opened.is_vulkan)
+  if (!log_shows(LogLevel::kDetail) && device == "auto" && !opened.is_vulkan)
     tell_fallback("running on the cpu: " + opened.reason);
   return opened;
 }

@@ -11,7 +11,6 @@ namespace vulcap::apps {
 struct DeviceOptions {
   std::string device = "auto";
   int threads = 0;
-  bool verbose = false;
   bool check_finite = false;
   std::string fallback = "warn";  // allow, warn or forbid
   std::string report;             // file for the placement of every kernel call; empty: none

@@ -9,13 +9,11 @@ namespace vulcap::apps {
 void HubOptions::add_to(CLI::App& command) {
   constexpr const char* kGroup = "Models of a hub";
   command.add_option("--revision", revision, "Branch, tag or commit of the repository")
-      ->envname("VULCAP_ARG_REVISION")
       ->capture_default_str()
       ->group(kGroup);
   command.add_option("--hf-token", token, "Token for private and gated repositories (or -hft; or HF_TOKEN)")
       ->group(kGroup);
   command.add_flag("--offline", offline, "Take models from the cache only (or HF_HUB_OFFLINE=1)")
-      ->envname("VULCAP_ARG_OFFLINE")
       ->group(kGroup);
 }
 

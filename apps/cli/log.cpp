@@ -88,10 +88,7 @@ void open_log(const LogSettings& settings) {
   log().jsonl = std::move(jsonl);
 }
 
-bool log_reads(LogLevel level) {
-  const std::lock_guard lock(log().mutex);
-  return level <= log().shown || log().file || log().jsonl;
-}
+bool log_shows(LogLevel level) { return level <= log().shown; }
 
 void log_error(const std::string& message) { write(LogLevel::kError, message); }
 void log_warning(const std::string& message) { write(LogLevel::kWarning, message); }

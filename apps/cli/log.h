@@ -16,8 +16,8 @@ struct LogSettings {
 
 // Throws core::Error(kRuntime) when a file cannot be opened.
 void open_log(const LogSettings& settings);
-// Whether anybody reads messages of this level.
-bool log_reads(LogLevel level);
+// Whether stderr shows messages of this level.
+bool log_shows(LogLevel level);
 
 // One line each, without its end; stderr has "vulcap: error: " before errors, "vulcap: warning: " before
 // warnings, "vulcap: " before infos and nothing before details.

@@ -23,14 +23,11 @@ std::filesystem::path embedded_model() {
 }  // namespace
 
 void ModelOptions::add_to(CLI::App& command) {
-  command
-      .add_option(
-          "-m,--model", model,
-          "Model folder (config.json, tokenizer.json, *.onnx or onnx/*.onnx), or org/model[:dtype] of a hub, "
-          "downloaded when the cache lacks it; default: the embedded model")
-      ->envname("VULCAP_ARG_MODEL");
-  command.add_option("--hf-repo", hf_repo, "The same, of a hub in any case: org/model[:dtype] (or -hf)")
-      ->envname("VULCAP_ARG_HF_REPO");
+  command.add_option(
+      "-m,--model", model,
+      "Model folder (config.json, tokenizer.json, *.onnx or onnx/*.onnx), or org/model[:dtype] of a hub, "
+      "downloaded when the cache lacks it; default: the embedded model");
+  command.add_option("--hf-repo", hf_repo, "The same, of a hub in any case: org/model[:dtype] (or -hf)");
   hub.add_to(command);
   DeviceOptions::add_to(command);
   command
@@ -38,13 +35,10 @@ void ModelOptions::add_to(CLI::App& command) {
           "--dtype", dtype,
           "Variant of the model files: auto, fp32, fp16, q8, int8, uint8, q4, q4f16, bnb4; or by file: "
           "encoder_model=fp16,decoder_model_merged=q4")
-      ->envname("VULCAP_ARG_DTYPE")
       ->capture_default_str();
-  command
-      .add_option("--adapter", adapter,
-                  "Folder of a PEFT LoRA adapter (adapter_config.json, adapter_model.safetensors) that is "
-                  "merged into the weights as they are loaded")
-      ->envname("VULCAP_ARG_ADAPTER");
+  command.add_option("--adapter", adapter,
+                     "Folder of a PEFT LoRA adapter (adapter_config.json, adapter_model.safetensors) that is "
+                     "merged into the weights as they are loaded");
 }
 
 std::filesystem::path ModelOptions::model_dir() const {
