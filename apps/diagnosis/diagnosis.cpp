@@ -156,6 +156,7 @@ Diagnosis examine(const DeviceOptions& options) {
   facts.machine = read_machine(own);
   if (!probe_command().empty())
     facts.answers = vulkan::probe_each({probe_command(), vulkan::kProbeLimit, {}});
+  vulkan::leave_out_failing(facts.answers);
   facts.found = probed_devices();
   facts.visible = vulkan::visible_devices(facts.found.devices, own);
   diagnosis.findings = diagnose(facts);

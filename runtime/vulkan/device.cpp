@@ -78,6 +78,7 @@ void Device::create(VkPhysicalDevice physical) {
   const VkResult result = instance_.api().vkCreateDevice(physical, &create_info, nullptr, &device);
   if (result != VK_SUCCESS) throw unusable(info_, "vkCreateDevice failed with " + result_name(result));
   if (const char* missing = load_device_api(instance_.api(), device, api_)) {
+    if (api_.vkDestroyDevice != nullptr) api_.vkDestroyDevice(device, nullptr);
     throw unusable(info_, std::string("its driver has no ") + missing);
   }
   api_.vkGetDeviceQueue(api_.device, queue_family_, 0, &queue_);

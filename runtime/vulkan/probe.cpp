@@ -122,29 +122,23 @@ std::vector<DriverAnswer> answers_of_each(const Probe& request) {
   return answers;
 }
 
-// What is left when the drivers that fail alone are left out, in this process too.
-Enumeration without_bad_drivers(const Probe& request, const std::string& failure) {
-  std::string good;
+// The loader's list from now on; an empty one would mean the usual places.
+void set_drivers(const std::string& manifests) {
+  const char* value = manifests.empty() ? "/dev/null" : manifests.c_str();
+  setenv("VK_DRIVER_FILES", value, 1);
+  setenv("VK_ICD_FILENAMES", value, 1);
+}
+
+Enumeration without_failing_drivers(const Probe& request, const std::string& failure) {
   Enumeration result;
-  for (const DriverAnswer& answer : answers_of_each(request)) {
-    if (answer.failure.empty()) {
-      good += (good.empty() ? "" : ":") + answer.manifest.string();
-    } else {
-      result.problems.push_back("the Vulkan driver of " + answer.manifest.string() + " " + answer.failure +
-                                " when it is asked for its devices, and is left out; update or remove it");
-    }
-  }
+  result.problems = leave_out_failing(answers_of_each(request));
   if (result.problems.empty()) {
     result.problems.push_back("Vulkan " + failure +
                               " when all drivers are asked for their devices, and each alone does not; "
                               "VK_DRIVER_FILES=MANIFEST chooses one");
-    good.clear();
+    set_drivers("");
   }
-  // An empty list would mean the usual places.
-  if (good.empty()) good = "/dev/null";
-  setenv("VK_DRIVER_FILES", good.c_str(), 1);
-  setenv("VK_ICD_FILENAMES", good.c_str(), 1);
-  if (auto rest = ask(request, good).found) result.devices = std::move(rest->devices);
+  if (auto rest = ask(request, "").found) result.devices = std::move(rest->devices);
   if (result.devices.empty()) result.reason = "no Vulkan device: " + result.problems.front();
   return result;
 }
@@ -169,7 +163,7 @@ Enumeration probe(const Probe& given) {
   const ProbeCache cache(request.cache_dir, Surroundings::own());
   if (auto kept = cache.read()) return *kept;
   Answer answer = ask(request, "");
-  if (!answer.found) return without_bad_drivers(request, answer.failure);
+  if (!answer.found) return without_failing_drivers(request, answer.failure);
   cache.write(*answer.found);
   return *answer.found;
 }
@@ -178,6 +172,21 @@ std::vector<DriverAnswer> probe_each(const Probe& given) {
   Probe request = given;
   request.limit = limit_of(given);
   return answers_of_each(request);
+}
+
+std::vector<std::string> leave_out_failing(const std::vector<DriverAnswer>& answers) {
+  std::string good;
+  std::vector<std::string> lines;
+  for (const DriverAnswer& answer : answers) {
+    if (answer.failure.empty()) {
+      good += (good.empty() ? "" : ":") + answer.manifest.string();
+    } else {
+      lines.push_back("the Vulkan driver of " + answer.manifest.string() + " " + answer.failure +
+                      " when it is asked for its devices, and is left out; update or remove it");
+    }
+  }
+  if (!lines.empty()) set_drivers(good);
+  return lines;
 }
 
 int answer_probe() {

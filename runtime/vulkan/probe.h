@@ -36,6 +36,8 @@ struct DriverAnswer {
 };
 // Every driver of the loader's list in a child of its own; nothing is kept, and nothing changed.
 std::vector<DriverAnswer> probe_each(const Probe& request);
+// Changes this process's environment so that the loader leaves out the drivers that failed. Returns a line each.
+std::vector<std::string> leave_out_failing(const std::vector<DriverAnswer>& answers);
 
 // The child's part: writes enumerate() with a logical device made of each to stdout. Returns the exit code.
 int answer_probe();
