@@ -105,7 +105,12 @@ const std::shared_ptr<plan::Buffer>& Device::state() {
 std::shared_ptr<PlacedProgram> Device::place(const plan::Plan& plan) {
   if (!placements_) return nullptr;
   placements_->push_back(std::make_shared<PlacedProgram>(placed(plan, backend_->name())));
-  placements_->back()->reason = fall_back_reason_;
+  PlacedProgram& program = *placements_->back();
+  program.reason = fall_back_reason_;
+  for (PlacedCall& call : program.calls) {
+    call.on_host = call.on_host || !program.reason.empty();
+    if (call.on_host && call.reason.empty()) call.reason = program.reason;
+  }
   return placements_->back();
 }
 
@@ -182,14 +187,19 @@ void Program::build(const std::map<std::string, std::shared_ptr<plan::Buffer>>& 
 
 void Program::run() {
   if (placed_) ++placed_->runs;
-  for (const Mirror& mirror : mirrors_) copy(*mirror.far, *mirror.near);
+  for (const Mirror& mirror : mirrors_) {
+    copy(*mirror.far, *mirror.near);
+    if (placed_) placed_->bytes_read += mirror.near->size();
+  }
   if (device_->profile()) {
     device_->profile()(plan_, executable_->run_timed());
   } else {
     executable_->run();
   }
   for (const Mirror& mirror : mirrors_) {
-    if (mirror.written) copy(*mirror.near, *mirror.far);
+    if (!mirror.written) continue;
+    copy(*mirror.near, *mirror.far);
+    if (placed_) placed_->bytes_written += mirror.near->size();
   }
 }
 
