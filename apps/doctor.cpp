@@ -38,6 +38,11 @@ Command add_doctor(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App& command = *app.add_subcommand(
       "doctor", "Explain what will run where and why, and what to do where a GPU is not used");
+  command.footer(
+      "Examples:\n"
+      "  vulcap doctor                     where captions run on this machine, and what could be better\n"
+      "  vulcap doctor --device vulkan     the same; exit code 4 where no Vulkan device can be used\n"
+      "  vulcap doctor --json              for programs: every finding has a code");
   options->device.add_to(command);
   command.add_flag("--json", options->json, "The same as one JSON object");
   return [options] { return run(*options); };

@@ -69,7 +69,7 @@ std::string device_text(const Case& facts, const vulkan::DeviceInfo& device) {
   for (const vulkan::MemoryHeap& heap : device.heaps)
     text += "    memory: " + gib(heap.bytes) + (heap.device_local ? " of its own\n" : " of the machine's\n");
   for (const Feature& feature : features_of(device)) {
-    const char* state = feature.used ? "used" : feature.has ? "there, not used" : "missing";
+    const char* state = feature.used ? "used" : feature.has ? "there" : "missing";
     text += "    " + feature.name + ": " + state + " (" + feature.meaning + ")\n";
   }
   return text;
