@@ -68,38 +68,47 @@ TEST(Fallback, OtherWordsAreRefused) {
 
 class FallbackVulkan : public VulkanProgramTest {};
 
-// Without 64-bit integers, as on small devices, token ids are looked up by the CPU.
+const Environment kNoHalf{{"VULCAP_VK_DISABLE_F16", "1"}};
+
 TEST_F(FallbackVulkan, KernelCallsOfTheCpuAreRefusedByName) {
-  const Environment limited{{"VULCAP_VK_MEMORY_LIMIT", "1"}};
-  EXPECT_TRUE(refuses(run_vulcap(caption({"--device", "vulkan", "--fallback", "forbid"}), limited), 4,
-                      {"--fallback forbid", "limit of 1 MiB"}));
+  EXPECT_TRUE(
+      refuses(run_vulcap(caption({"--device", "vulkan", "--dtype", "fp16", "--fallback", "forbid"}), kNoHalf),
+              4, {"kernel calls, the first", "16-bit storage", "--fallback forbid"}));
+}
+
+// The embedded model takes more than 8 MiB.
+Arguments caption_in(const Arguments& more) {
+  Arguments all{"caption", "-n", "4", "--device", "vulkan", kSampleImage.string()};
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
 }
 
 TEST_F(FallbackVulkan, LittleMemoryCostsTheDeviceAndNoCaption) {
-  const std::string expected = run_vulcap(caption({"--device", "cpu"})).out;
-  for (const char* mib : {"1", "2", "4", "1000"}) {
-    const Outcome outcome =
-        run_vulcap(caption({"--device", "vulkan", "--format", "jsonl"}), {{"VULCAP_VK_MEMORY_LIMIT", mib}});
+  const std::string expected =
+      run_vulcap({"caption", "-n", "4", "--device", "cpu", kSampleImage.string()}).out;
+  for (const char* mib : {"1", "3", "8", "1000"}) {
+    const Outcome outcome = run_vulcap(caption_in({"--format", "jsonl"}), {{"VULCAP_VK_MEMORY_LIMIT", mib}});
     ASSERT_TRUE(exits(outcome, 0)) << mib;
     const auto record = nlohmann::json::parse(outcome.out);
     EXPECT_EQ(std::string(record["caption"]) + "\n", expected) << mib;
-    EXPECT_EQ(record.contains("fallback"), std::string(mib) == "1") << mib << record;
+    EXPECT_EQ(record.contains("fallback"), std::string(mib) != "1000") << mib << record;
   }
-  EXPECT_TRUE(refuses(run_vulcap(caption({"--device", "vulkan"}), {{"VULCAP_VK_MEMORY_LIMIT", "much"}}), 2,
+  EXPECT_TRUE(refuses(run_vulcap(caption_in({"--fallback", "forbid"}), {{"VULCAP_VK_MEMORY_LIMIT", "3"}}), 4,
+                      {"does not fit", "--fallback forbid"}));
+  EXPECT_TRUE(refuses(run_vulcap(caption_in({}), {{"VULCAP_VK_MEMORY_LIMIT", "much"}}), 2,
                       {"VULCAP_VK_MEMORY_LIMIT"}));
 }
 
-nlohmann::json report_of(const Arguments& arguments, const Environment& environment = {}) {
+nlohmann::json report_of(Arguments arguments, const Environment& environment = {}) {
   const TempFolder folder;
   const std::string file = (folder / "report.json").string();
-  Arguments all = caption(arguments);
-  all.insert(all.end(), {"--report", file});
-  EXPECT_TRUE(exits(run_vulcap(all, environment), 0));
+  arguments.insert(arguments.end(), {"--report", file});
+  EXPECT_TRUE(exits(run_vulcap(arguments, environment), 0));
   return nlohmann::json::parse(read_file(file));
 }
 
 TEST_F(FallbackVulkan, ReportListsEveryKernelCall) {
-  const auto report = report_of({"--device", "vulkan"});
+  const auto report = report_of(caption({"--device", "vulkan"}));
   EXPECT_EQ(report["requested"], "vulkan");
   EXPECT_EQ(report["summary"]["on_cpu_by_fallback"], 0);
   EXPECT_GT(int(report["summary"]["kernel_calls"]), 20);
@@ -110,10 +119,21 @@ TEST_F(FallbackVulkan, ReportListsEveryKernelCall) {
   EXPECT_NE(std::string(program["calls"][0]["kernel"]), "");
 }
 
+TEST_F(FallbackVulkan, ReportTellsWhatCrossesAndWhy) {
+  const auto report = report_of(caption({"--device", "vulkan", "--dtype", "fp16"}), kNoHalf);
+  EXPECT_GT(int(report["summary"]["on_cpu_by_fallback"]), 0);
+  EXPECT_GT(int(report["summary"]["bytes_crossing_for_fallbacks"]), 0);
+  for (const auto& call : report["devices"][0]["programs"][0]["calls"]) {
+    if (call["placement"] == "device") continue;
+    EXPECT_NE(std::string(call["reason"]), "") << call;
+    EXPECT_GT(int(call["bytes_crossing"]), 0) << call;
+  }
+}
+
 TEST_F(FallbackVulkan, ReportTellsWhyTheCpuTookOver) {
-  const auto report = report_of({"--device", "vulkan"}, {{"VULCAP_VK_MEMORY_LIMIT", "1"}});
+  const auto report = report_of(caption_in({}), {{"VULCAP_VK_MEMORY_LIMIT", "1"}});
   ASSERT_FALSE(report["events"].empty());
-  EXPECT_NE(std::string(report["events"][0]).find("limit of 1 MiB"), std::string::npos) << report["events"];
+  EXPECT_NE(std::string(report["events"][0]).find("does not fit"), std::string::npos) << report["events"];
 }
 
 TEST(Report, ThatCannotBeWrittenIsAnErrorBeforeTheWork) {
