@@ -1,5 +1,7 @@
 #include "apps/batch/job.h"
 
+#include <malloc.h>
+
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -40,9 +42,10 @@ bool same_prompt(const std::optional<loader::CaptionPrompt>& a,
 
 class BatchJob {
  public:
-  BatchJob(const BatchOptions& options, std::stop_token stop)
+  BatchJob(const BatchOptions& options, StopDeadline& deadline)
       : options_(options),
-        stop_(std::move(stop)),
+        deadline_(deadline),
+        stop_(deadline.token()),
         shard_(options.shard.choose().shard),
         source_(open_inputs(options.inputs)),
         output_(shard_path(options.output, shard_), start_of(options)),
@@ -52,12 +55,12 @@ class BatchJob {
     output_.begin(format_, header(), [this](const RecordIdentity& record) {
       if (options_.sidecar) sidecars_.insert(sidecar_path(record.key).string());
     });
+    deadline_.set_hook([this] { end_late(); });
   }
+  ~BatchJob() { deadline_.set_hook({}); }
 
   // Appends until the inputs end or a stop is requested.
   void run();
-  // When the batch that runs takes too long for a stop: it will run again.
-  void end_late();
   // Tells what was done; returns the exit code.
   int finish();
 
@@ -67,6 +70,8 @@ class BatchJob {
     return options.retry_failed ? OutputStart::kRetryFailed : OutputStart::kResume;
   }
 
+  // When the batch that runs takes too long for a stop: it will run again.
+  void end_late();
   nlohmann::json header();
   bool is_wanted(const BatchItem& item);
   void count_items(Progress& progress, std::stop_token stop);
@@ -76,8 +81,10 @@ class BatchJob {
   void put_beside(const BatchItem& item, CaptionRecord& record);
   void append(const std::vector<DecodedItem>& items, const std::vector<CaptionRecord>& records);
   void tell_failure(const std::string& error);
+  std::string summary() const;
 
   const BatchOptions& options_;
+  StopDeadline& deadline_;
   std::stop_token stop_;
   Shard shard_;
   std::unique_ptr<ItemSource> source_;
@@ -105,8 +112,8 @@ nlohmann::json BatchJob::header() {
           {"shard", shard_.text()},
           {"directory", utf8_text(std::filesystem::current_path().string())},
           {"settings",
-           {{"model", model_fingerprint(model.model_dir(), engine_.captioner().description())},
-            {"dtype", model.dtype},
+           {{"model", model_fingerprint(engine_.model_dir(), engine_.captioner().description())},
+            {"dtype", model.load_options().dtype},
             {"adapter", model.adapter.empty() ? "" : folder_fingerprint(model.adapter)},
             {"prompt", options_.prompt.text},
             {"task", options_.prompt.task},
@@ -237,28 +244,32 @@ void BatchJob::end_late() {
            " records; the same command goes on from there");
 }
 
-int BatchJob::finish() {
-  const double seconds = std::chrono::duration<double>(Clock::now() - begin_).count();
+std::string BatchJob::summary() const {
   const auto count = [](uint64_t number, const std::string& what) {
     return number == 0 ? "" : ", " + std::to_string(number) + " " + what;
   };
-  char rate[64];
-  std::snprintf(rate, sizeof rate, " in %.1f s (%.1f a second)", seconds, double(appended_) / seconds);
-  const std::string what = std::to_string(appended_) + " images captioned" + rate +
-                           count(failed_, "of them failed") + count(recorded_, "had a record") +
-                           count(twice_, "were given twice") +
-                           count(source_->left_out(), "other files left out");
+  const double seconds = std::chrono::duration<double>(Clock::now() - begin_).count();
+  char rate[64] = "";
+  if (appended_ > 0)
+    std::snprintf(rate, sizeof rate, " in %.1f s (%.1f a second)", seconds, double(appended_) / seconds);
+  return std::to_string(appended_ - failed_) + " images captioned" + rate + count(failed_, "failed") +
+         count(recorded_, "had a record") + count(twice_, "were given twice") +
+         count(source_->left_out(), "other files left out");
+}
+
+int BatchJob::finish() {
   if (stop_.stop_requested()) {
     output_.commit();
-    log_info(stopped_by() + ": " + what + "; the same command goes on from there");
+    log_info(stopped_by() + ": " + summary() + "; the same command goes on from there");
     return stopped_exit_code(StopSignals::received());
   }
   if (seen_ == 0) {
     throw core::Error(core::ErrorCode::kRuntime,
-                      "no image among the inputs" + count(source_->left_out(), "other files"));
+                      "no image among the inputs (" + std::to_string(source_->left_out()) +
+                          " other files); archives and lists are named by themselves");
   }
   output_.finish();
-  log_info(what);
+  log_info(summary());
   return output_.count().failed == 0 ? 0 : int(core::ErrorCode::kPartial);
 }
 
@@ -267,11 +278,11 @@ int BatchJob::finish() {
 int run_batch(const BatchOptions& options) {
   const StopSignals signals({SIGINT, SIGTERM, SIGUSR1});
   std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error of write() like others
-  StopDeadline stop(kGrace);
-  BatchJob job(options, stop.token());
-  stop.set_hook([&job] { job.end_late(); });
+  // One heap: threads take memory for pixels that another gives back, and heaps of their own grow by it.
+  ::mallopt(M_ARENA_MAX, 1);
+  StopDeadline deadline(kGrace);
+  BatchJob job(options, deadline);
   job.run();
-  stop.set_hook({});
   return job.finish();
 }
 

@@ -12,7 +12,7 @@
 namespace vulcap::apps {
 
 CaptionEngine::CaptionEngine(const ModelOptions& model, Remarks& remarks)
-    : model_(model), remarks_(remarks), opened_(model.open_for_user()) {
+    : model_(model), remarks_(remarks), opened_(model.open_for_user()), model_dir_(model.model_dir()) {
   load_or_fall_back();
   for (const std::string& line : captioner_->description()) log_detail(line);
 }
@@ -23,7 +23,7 @@ void CaptionEngine::load() {
     tell_fallback("fallback to cpu: " + reason);
     placement_report().add_event(reason);
   });
-  captioner_ = loader::load_captioner(model_.model_dir(), *opened_.device, model_.load_options());
+  captioner_ = loader::load_captioner(model_dir_, *opened_.device, model_.load_options());
   tell();
 }
 

@@ -3,6 +3,7 @@
 // is full, on the device opened anew where it was lost, else on the CPU.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -48,6 +49,7 @@ class CaptionEngine {
   // Valid until the next caption, which may have to load it anew.
   loader::Captioner& captioner() { return *captioner_; }
   const session::OpenedDevice& device() const { return opened_; }
+  const std::filesystem::path& model_dir() const { return model_dir_; }
 
  private:
   using Work = std::function<std::vector<loader::CaptionResult>()>;
@@ -68,6 +70,7 @@ class CaptionEngine {
   ModelOptions model_;
   Remarks& remarks_;
   session::OpenedDevice opened_;
+  std::filesystem::path model_dir_;
   std::unique_ptr<loader::Captioner> captioner_;
   size_t batch_limit_ = SIZE_MAX;  // images that fit the device's memory together
   bool answered_ = false;          // something was captioned since the device was opened
