@@ -42,7 +42,10 @@ Command add_batch(CLI::App& app) {
       ->capture_default_str();
   CLI::Option* overwrite =
       command->add_flag("--overwrite", options->overwrite, "Begin anew: forget what is in the output");
-  command->add_flag("--resume", "Go on with what is in the output: the default")->excludes(overwrite);
+  command
+      ->add_flag_function(
+          "--resume", [](int64_t) {}, "Go on with what is in the output: the default")
+      ->excludes(overwrite);
   command->add_flag("--retry-failed", options->retry_failed, "Try images again whose record is an error")
       ->excludes(overwrite);
   command->add_option("--max-failures", options->max_failures,
