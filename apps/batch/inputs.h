@@ -14,7 +14,7 @@ struct InputOptions {
   std::vector<std::string> inputs;       // images, folders, patterns, archives, lists by their names, "-"
   std::vector<std::string> manifests;    // lists whatever their names
   std::string manifest_format = "auto";  // auto (by the name), text, csv, tsv, jsonl
-  std::filesystem::path root;            // that paths in lists count from; empty: the current folder
+  std::filesystem::path root = {};       // that paths in lists count from; empty: the current folder
 };
 
 // All of them, one after the other:
