@@ -11,10 +11,10 @@
 namespace vulcap::apps {
 
 struct InputOptions {
-  std::vector<std::string> inputs;       // images, folders, patterns, archives, lists by their names, "-"
-  std::vector<std::string> manifests;    // lists whatever their names
-  std::string manifest_format = "auto";  // auto (by the name), text, csv, tsv, jsonl
-  std::filesystem::path root = {};       // that paths in lists count from; empty: the current folder
+  std::vector<std::string> inputs = {};     // images, folders, patterns, archives, lists by their names, "-"
+  std::vector<std::string> manifests = {};  // lists whatever their names
+  std::string manifest_format = "auto";     // auto (by the name), text, csv, tsv, jsonl
+  std::filesystem::path root = {};          // that paths in lists count from; empty: the current folder
 };
 
 // All of them, one after the other:
