@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <numeric>
 #include <set>
+#include <sstream>
 
 #include "apps/cli/log.h"
 #include "apps/cli/stop_signals.h"
@@ -39,6 +40,15 @@ bool drop_file(const fs::path& path) {
   return dropped;
 }
 
+// But empty ones.
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);)
+    if (!line.empty()) lines.push_back(line);
+  return lines;
+}
+
 void log_line(const std::string& line) {
   const std::string warning = "vulcap: warning: ", info = "vulcap: ";
   if (line.starts_with(warning)) return log_warning(line.substr(warning.size()));
@@ -49,13 +59,8 @@ void log_line(const std::string& line) {
 // What a process said on stderr, each line once in this run.
 void tell(const std::string& text) {
   static std::set<std::string> told;
-  size_t begin = 0;
-  while (begin < text.size()) {
-    const size_t end = std::min(text.find('\n', begin), text.size());
-    const std::string line = text.substr(begin, end - begin);
-    if (!line.empty() && told.insert(line).second) log_line(line);
-    begin = end + 1;
-  }
+  for (const std::string& line : lines_of(text))
+    if (told.insert(line).second) log_line(line);
 }
 
 double sum(const json& numbers) {
@@ -111,11 +116,23 @@ json EngineProcess::hear() {
     throw error.add_context(who + " (--timeout)");
   }
   if (!line) stop_if_asked();  // which its whole process group heard
+  if (!line && !setup_.of.peer.empty()) throw_peer_end(who);
   if (!line) child_->throw_end(who);
   json answer = json::parse(*line, nullptr, false);
   if (!answer.is_object())
     throw core::Error(core::ErrorCode::kRuntime, who + " printed what is no JSON object: " + *line);
   return answer;
+}
+
+void EngineProcess::throw_peer_end(const std::string& who) {
+  const std::string how = child_->reap().description;
+  // Node and Python print more than the error's line.
+  std::string told;
+  for (const std::string& line : lines_of(child_->error_text()))
+    if (told.empty() && line.find("Error") != std::string::npos) told = line;
+  throw core::Error(core::ErrorCode::kRuntime, who + " " + (told.empty() ? how : "failed: " + told) +
+                                                   "; bench/README.md says what it needs, --python and "
+                                                   "--node-modules where that is");
 }
 
 json EngineProcess::ask(const std::string& request) {

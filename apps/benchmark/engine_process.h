@@ -39,6 +39,7 @@ class EngineProcess {
  private:
   nlohmann::json ask(const std::string& request);
   nlohmann::json hear();
+  [[noreturn]] void throw_peer_end(const std::string& who);
   void take_outputs(const nlohmann::json& answer);
   void add_images(const nlohmann::json& answer);
   void add_rates(const nlohmann::json& answer);

@@ -21,8 +21,7 @@ std::vector<std::string> split(const std::string& text) {
 }
 
 [[noreturn]] void refuse(std::string_view flag, const std::string& item, const std::string& takes) {
-  throw core::Error(core::ErrorCode::kUsage,
-                    std::string(flag) + ": '" + item + "' is not what it takes, " + takes);
+  throw core::Error(core::ErrorCode::kUsage, std::string(flag) + " takes " + takes + ", not '" + item + "'");
 }
 
 // Reads first[-last[+step|*factor]].

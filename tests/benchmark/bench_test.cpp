@@ -19,8 +19,8 @@ using apps::ScratchFolder;
 using nlohmann::json;
 
 const std::string kSamples = VULCAP_SOURCE_DIR "/models/scenes-vit-gpt2/expected/images/";
-// Whatever else stands on the command line: one picture, as little as there can be.
-const Arguments kShort{"bench", kSamples + "scene_000.png", "-r", "2", "--starts", "1"};
+// One picture; --starts is left to each test.
+const Arguments kShort{"bench", kSamples + "scene_000.png", "-r", "2"};
 
 Arguments with(Arguments arguments, const Arguments& more) {
   arguments.insert(arguments.end(), more.begin(), more.end());
@@ -43,7 +43,7 @@ std::map<std::string, json> by_phase(const std::string& lines) {
 }
 
 TEST(Bench, MeasuresEveryPhase) {
-  const Outcome outcome = run_vulcap(with(kShort, {"--device", "cpu", "-o", "jsonl"}));
+  const Outcome outcome = run_vulcap(with(kShort, {"--device", "cpu", "-o", "jsonl", "--starts", "1"}));
   ASSERT_TRUE(exits(outcome, 0));
   const auto records = by_phase(outcome.out);
   for (const char* phase : {"start_cold", "start_warm", "load", "decode_image", "preprocess", "encode",
@@ -111,8 +111,8 @@ INSTANTIATE_TEST_SUITE_P(Formats, BenchFormat, ::testing::Values("md", "csv", "j
 TEST(Bench, WritesPageAndTrace) {
   const ScratchFolder folder;
   const fs::path page = folder.path() / "page.html", trace = folder.path() / "trace.json";
-  const Outcome outcome = run_vulcap(
-      with(kShort, {"--device", "cpu", "--html", page.string(), "--profile", trace.string(), "-b", "1,2"}));
+  const Outcome outcome = run_vulcap(with(kShort, {"--device", "cpu", "--html", page.string(), "--profile",
+                                                   trace.string(), "-b", "1,2", "--starts", "1"}));
   ASSERT_TRUE(exits(outcome, 0));
   const std::string html = text_of(page);
   EXPECT_TRUE(html.starts_with("<!doctype html>"));
@@ -164,8 +164,8 @@ class BenchPeer : public ::testing::Test {
     return path.string();
   }
   Outcome bench(const std::string& program) {
-    return run_vulcap(
-        with(kShort, {"--device", "cpu", "--peers", "ort-cpu", "--python", program, "-n", "2"}));
+    return run_vulcap(with(
+        kShort, {"--device", "cpu", "--peers", "ort-cpu", "--python", program, "-n", "2", "--starts", "1"}));
   }
 
   ScratchFolder folder_;
@@ -209,7 +209,8 @@ TEST(BenchGraph, TimesOneGraph) {
 using BenchVulkan = VulkanProgramTest;
 
 TEST_F(BenchVulkan, StandsBesideTheCpu) {
-  const Outcome outcome = run_vulcap(with(kShort, {"--device", "cpu,vulkan"}), {}, std::chrono::seconds(300));
+  const Outcome outcome =
+      run_vulcap(with(kShort, {"--device", "cpu,vulkan", "--starts", "1"}), {}, std::chrono::seconds(300));
   ASSERT_TRUE(exits(outcome, 0));
   EXPECT_NE(outcome.out.find("cpu / vulkan:0"), std::string::npos) << outcome.out;
   EXPECT_NE(outcome.out.find("yes"), std::string::npos);
