@@ -10,7 +10,6 @@ eight of one token. Python 3.9 or newer on Linux; onnxruntime and numpy only for
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import tempfile
@@ -37,7 +36,7 @@ def parse_arguments():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--sizes", type=Path, default=SIZES, help="dims and prompt lengths by folder and graph")
     parser.add_argument("--vulcap", default="build/release/vulcap")
-    parser.add_argument("--python", default=os.environ.get("BENCH_PYTHON", sys.executable))
+    parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--json", type=Path, help="write all samples and the summary here")
     parser.add_argument(
         "--check", action="store_true", help=f"exit code {EXIT_BAR_MISSED} where a bar of bars.json is missed"

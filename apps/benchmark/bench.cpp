@@ -1,8 +1,11 @@
 // `vulcap bench`: engines side by side on the same images, each in a process of its own, taking turns.
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -86,6 +89,17 @@ std::vector<fs::path> files_of(const fs::path& folder) {
       if (entry.is_regular_file(error)) files.push_back(entry.path());
   }
   return files;
+}
+
+// Variables and the config file have spoken in this process; they say nothing more to its engines.
+std::map<std::string, std::string> without_settings() {
+  std::map<std::string, std::string> changes;
+  for (char** item = environ; *item != nullptr; ++item) {
+    const std::string text = *item;
+    if (text.starts_with("VULCAP_ARG_")) changes[text.substr(0, text.find('='))] = "";
+  }
+  changes["VULCAP_ARG_CONFIG"] = "/dev/null";
+  return changes;
 }
 
 class Bench {
@@ -179,6 +193,7 @@ class Bench {
     setup.time_limit = options_.time_limit;
     if (of.peer.empty()) {
       setup.child.arguments = worker_arguments(of, pictures);
+      setup.child.environment = without_settings();
     } else {
       setup.child = peer_setup(of, make_peer_inputs(folder, pictures, scratch_.path()), options_.programs);
     }
@@ -205,6 +220,7 @@ class Bench {
       const CLI::Option* option = command_.get_option(name);
       if (option->count() > 0) arguments.push_back(name + "=" + option->results().back());
     }
+    if (log_shows(LogLevel::kDetail)) arguments.push_back("--verbose");
     arguments.push_back("--");
     arguments.insert(arguments.end(), pictures.begin(), pictures.end());
     return arguments;
@@ -361,13 +377,9 @@ void add_peer_options(CLI::App& command, Options& options) {
   for (const std::string& name : peer_names()) names += (names.empty() ? "" : ", ") + name;
   command.add_option("--peers", options.peers, "Other engines on the same files, in turns: " + names);
   command.add_option("--python", options.programs.python, "Has the packages of the peers in Python")
-      ->envname("BENCH_PYTHON")
       ->capture_default_str();
-  command.add_option("--node", options.programs.node, "Node.js")
-      ->envname("BENCH_NODE")
-      ->capture_default_str();
+  command.add_option("--node", options.programs.node, "Node.js")->capture_default_str();
   command.add_option("--node-modules", options.programs.node_modules, "Folder that holds onnxruntime-node")
-      ->envname("BENCH_NODE_MODULES")
       ->capture_default_str();
 }
 

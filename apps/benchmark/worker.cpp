@@ -163,7 +163,6 @@ int run(const Options& options) {
 Command add_bench_worker(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("bench-worker", "Run one engine of bench (used by that command)");
-  command->group("");
   options->model.add_to(*command);
   command->remove_option(command->get_option("--report"));
   command->add_option("images", options->images);

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 // `defaults` maps option names to default strings; --node-modules DIR is always accepted. Unnamed arguments
 // are under `files`.
 export function parseOptions(defaults) {
-  const all = { 'node-modules': process.env.BENCH_NODE_MODULES ?? 'node_modules', ...defaults };
+  const all = { 'node-modules': 'node_modules', ...defaults };
   const asOption = ([name, value]) => [name, { type: 'string', default: value }];
   const options = Object.fromEntries(Object.entries(all).map(asOption));
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
