@@ -38,5 +38,6 @@ Command add_merge_lora(CLI::App& app);
 Command add_tokenize(CLI::App& app);
 Command add_pull(CLI::App& app);
 Command add_cache(CLI::App& app);
+Command add_serve(CLI::App& app);
 
 }  // namespace vulcap::apps

@@ -229,9 +229,11 @@ CaptionResult CaptionerBase::caption_pixels(const image::PixelValues& pixels, co
       prompts, config, timing);
   result.timing.prefill = timing.prefill;
   result.timing.steps = std::move(timing.steps);
+  result.prompt_tokens = int64_t(ids.size()) + prompts.embedded;
   const auto text_begin = Clock::now();
   for (const generate::Sequence& sequence : sequences.at(0)) {
     result.captions.push_back(make_caption(sequence, prompt));
+    result.captions.back().new_tokens = sequence.length - int64_t(ids.size());
   }
   result.timing.detokenize = seconds_since(text_begin);
   result.timing.total = seconds_since(begin);

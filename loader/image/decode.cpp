@@ -138,20 +138,21 @@ void fail_decode(std::string_view name, const std::string& what) {
   throw core::Error(core::ErrorCode::kRuntime, std::string(name) + ": " + what);
 }
 
-void check_dimensions(std::int64_t width, std::int64_t height, std::string_view name) {
+void check_dimensions(std::int64_t width, std::int64_t height, std::string_view name,
+                      std::int64_t max_pixels) {
   const std::string size = std::to_string(width) + "x" + std::to_string(height) + " pixels";
   if (width <= 0 || height <= 0) fail_decode(name, "an image of " + size + " has no content");
-  if (width > kMaxPixels / height) {
-    fail_decode(name, "an image of " + size + " exceeds the limit of " + std::to_string(kMaxPixels) +
+  if (width > max_pixels / height) {
+    fail_decode(name, "an image of " + size + " exceeds the limit of " + std::to_string(max_pixels) +
                           " pixels; scale it down first");
   }
 }
 
-Image decode_bytes(std::span<const std::byte> bytes, std::string_view name) {
+Image decode_bytes(std::span<const std::byte> bytes, std::string_view name, std::int64_t max_pixels) {
   const std::string_view head = as_text(bytes.first(std::min(bytes.size(), kSniffBytes)));
   check_format(head, name);
   try {
-    return is_png(head) ? decode_png(bytes, name) : decode_jpeg(bytes, name);
+    return is_png(head) ? decode_png(bytes, name, max_pixels) : decode_jpeg(bytes, name, max_pixels);
   } catch (const std::bad_alloc&) {
     fail_decode(name, "not enough memory to decode the image");
   }

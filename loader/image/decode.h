@@ -26,8 +26,9 @@ Image decode_file(const std::filesystem::path& path);
 // error messages.
 std::vector<std::byte> read_file(const std::filesystem::path& path, std::string_view name);
 
-// The second half, for a file already in memory.
-Image decode_bytes(std::span<const std::byte> bytes, std::string_view name);
+// The second half, for a file already in memory. `max_pixels` is checked before the pixels take memory.
+Image decode_bytes(std::span<const std::byte> bytes, std::string_view name,
+                   std::int64_t max_pixels = kMaxPixels);
 
 // Bytes that the pixels will take, from the file's header; 0 where it does not say.
 std::uint64_t pixel_bytes(std::span<const std::byte> bytes);

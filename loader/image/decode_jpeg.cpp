@@ -147,10 +147,10 @@ void append_row(JpegReader& reader, std::vector<std::uint8_t>& samples, std::siz
 
 }  // namespace
 
-Image decode_jpeg(std::span<const std::byte> bytes, std::string_view name) {
+Image decode_jpeg(std::span<const std::byte> bytes, std::string_view name, std::int64_t max_pixels) {
   JpegReader reader(bytes, name);
   reader.read_header();
-  check_dimensions(reader.info().image_width, reader.info().image_height, name);
+  check_dimensions(reader.info().image_width, reader.info().image_height, name, max_pixels);
   const int components = reader.info().num_components;
   if (components != 1 && components != 3 && components != 4) {
     fail_decode(name, "a JPEG with " + std::to_string(components) + " colour components is not supported");

@@ -241,11 +241,11 @@ void read_progressively(PngReader& reader, const RowUnpacker& unpacker, Image& i
 
 }  // namespace
 
-Image decode_png(std::span<const std::byte> bytes, std::string_view name) {
+Image decode_png(std::span<const std::byte> bytes, std::string_view name, std::int64_t max_pixels) {
   PngReader reader(bytes, name);
   reader.read_header();
   const Header& header = reader.header();
-  check_dimensions(header.width, header.height, name);
+  check_dimensions(header.width, header.height, name, max_pixels);
   if (header.color == PNG_COLOR_TYPE_PALETTE && reader.palette().empty()) {
     fail_decode(name, "corrupt PNG: a palette image without a palette");
   }

@@ -1,5 +1,7 @@
 #include "loader/tasks/captioner.h"
 
+#include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "loader/families/families.h"
@@ -30,19 +32,32 @@ constexpr Family kCaptionFamilies[] = {
     {"qwen2_5_vl", load_image_text_decoder},
 };
 
+const Family* find_family(const std::string& type) {
+  const auto found = std::find_if(std::begin(kCaptionFamilies), std::end(kCaptionFamilies),
+                                  [&](const Family& family) { return family.model_type == type; });
+  return found == std::end(kCaptionFamilies) ? nullptr : found;
+}
+
+bool names_image_token(const nlohmann::json& config) {
+  return first_integer(config, {"image_token_id", "image_token_index"}).has_value();
+}
+
 }  // namespace
+
+bool is_captioner(const std::filesystem::path& dir) {
+  const nlohmann::json config = read_config(dir);
+  return find_family(model_type(config)) != nullptr || names_image_token(config);
+}
 
 std::unique_ptr<Captioner> load_captioner(const std::filesystem::path& dir, session::Device& device,
                                           const LoadOptions& options) {
   const nlohmann::json config = read_config(dir);
   const std::string type = model_type(config);
+  if (const Family* family = find_family(type)) return family->load(dir, config, device, options);
+  if (names_image_token(config)) return load_image_text_decoder(dir, config, device, options);
   std::string known;
-  for (const Family& family : kCaptionFamilies) {
-    if (family.model_type == type) return family.load(dir, config, device, options);
+  for (const Family& family : kCaptionFamilies)
     known += (known.empty() ? "" : ", ") + std::string(family.model_type);
-  }
-  if (first_integer(config, {"image_token_id", "image_token_index"}))
-    return load_image_text_decoder(dir, config, device, options);
   throw core::Error(core::ErrorCode::kInvalidModel, (dir / "config.json").string() + ": model_type '" + type +
                                                         "' cannot caption here; supported: " + known +
                                                         ", and others whose config names an image token");

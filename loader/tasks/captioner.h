@@ -38,6 +38,7 @@ struct Caption {
   std::string text;
   std::vector<int64_t> ids;  // as transformers.generate returns them: start tokens and padding included
   std::optional<float> score;
+  int64_t new_tokens = 0;  // of `ids`, those that were generated, the end token included
   // Where a task was asked for: what the text says once it is parsed.
   std::optional<grounding::Answer> answer = std::nullopt;
 };
@@ -45,6 +46,7 @@ struct Caption {
 struct CaptionResult {
   std::vector<Caption> captions;  // num_return_sequences of them, best first
   CaptionTiming timing;
+  int64_t prompt_tokens = 0;  // that generation started from, places of image features included
 };
 
 using OnText = std::function<void(const std::string&)>;
@@ -81,6 +83,10 @@ class Captioner {
   // In the plans made so far.
   virtual Fallbacks fallbacks() const = 0;
 };
+
+// Whether config.json names a family that captions. Throws core::Error(kInvalidModel) where it cannot be
+// read.
+bool is_captioner(const std::filesystem::path& dir);
 
 // Reads config.json for the family. Throws core::Error(kInvalidModel) for a folder that cannot be used.
 std::unique_ptr<Captioner> load_captioner(const std::filesystem::path& dir, session::Device& device,

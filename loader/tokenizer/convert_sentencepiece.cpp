@@ -4,6 +4,7 @@
 #include <set>
 #include <tuple>
 
+#include "loader/base64.h"
 #include "loader/tokenizer/conversion.h"
 #include "loader/tokenizer/precompiled.h"
 #include "loader/tokenizer/sentencepiece.h"
@@ -193,7 +194,7 @@ Json spaces_to(const char* content) { return replace_stage("Regex", " {2,}", con
 void append_charsmap(const SentencePieceModel& model, Json& parts, bool longest_match = false) {
   if (model.precompiled_charsmap.empty()) return;
   parts.push_back({{"type", "Precompiled"},
-                   {"precompiled_charsmap", encode_base64(model.precompiled_charsmap)},
+                   {"precompiled_charsmap", loader::encode_base64(model.precompiled_charsmap)},
                    {"longest_match", longest_match}});
 }
 

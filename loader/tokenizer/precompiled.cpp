@@ -2,6 +2,7 @@
 
 #include <utf8proc.h>
 
+#include "loader/base64.h"
 #include "loader/tokenizer/json_fields.h"
 #include "loader/tokenizer/unicode.h"
 
@@ -9,31 +10,6 @@ namespace vulcap::tokenizer {
 namespace {
 
 constexpr std::size_t kMaxGraphemeBytes = 6;
-
-int base64_digit(char c) {
-  if (c >= 'A' && c <= 'Z') return c - 'A';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-  if (c >= '0' && c <= '9') return c - '0' + 52;
-  return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-std::string decode_base64(const std::string& text, const std::string& where) {
-  std::string out;
-  std::uint32_t bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    if (c == '=') break;
-    const int digit = base64_digit(c);
-    if (digit < 0) fail_invalid(where, "precompiled_charsmap is not base64");
-    bits = (bits << 6) | static_cast<std::uint32_t>(digit);
-    count += 6;
-    if (count >= 8) {
-      count -= 8;
-      out.push_back(static_cast<char>((bits >> count) & 0xFF));
-    }
-  }
-  return out;
-}
 
 std::uint32_t read_u32(const std::string& bytes, std::size_t at) {
   std::uint32_t value = 0;
@@ -74,22 +50,11 @@ std::size_t grapheme_end(const std::u32string& chars, std::size_t begin) {
 
 }  // namespace
 
-std::string encode_base64(std::string_view bytes) {
-  constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (std::size_t at = 0; at < bytes.size(); at += 3) {
-    std::uint32_t group = 0;
-    for (std::size_t i = at; i < at + 3; ++i)
-      group = (group << 8) | (i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0u);
-    for (int shift = 18; shift >= 0; shift -= 6) text.push_back(kDigits[(group >> shift) & 63]);
-  }
-  for (std::size_t i = 0; i < (3 - bytes.size() % 3) % 3; ++i) text[text.size() - 1 - i] = '=';
-  return text;
-}
-
 PrecompiledCharsmap::PrecompiledCharsmap(const std::string& base64, const std::string& where) {
   if (base64.empty()) return;
-  const std::string bytes = decode_base64(base64, where);
+  const auto decoded = loader::decode_base64(base64);
+  if (!decoded) fail_invalid(where, "precompiled_charsmap is not base64");
+  const std::string& bytes = *decoded;
   const std::size_t trie_bytes = bytes.size() < 4 ? 0 : read_u32(bytes, 0);
   if (bytes.size() < 4 || trie_bytes > bytes.size() - 4)
     fail_invalid(where, "precompiled_charsmap is cut short");

@@ -13,8 +13,6 @@
 
 namespace vulcap::tokenizer {
 
-std::string encode_base64(std::string_view bytes);
-
 class PrecompiledCharsmap {
  public:
   // `base64` is {uint32 trie bytes, trie, replacements}, little endian; empty means no rules.
