@@ -48,6 +48,8 @@ class ChildProcess {
   void send(int signal);
   // Collects its output for that long; true as soon as it has closed its streams.
   bool finishes_within(std::chrono::milliseconds limit);
+  // What has come of its output so far.
+  const Outcome& collected() const { return outcome_; }
   // Collects until it ends; kills it when that takes longer.
   Outcome wait(std::chrono::milliseconds limit);
 
