@@ -1,12 +1,11 @@
 // vulcap serve: the model behind HTTP.
-#include <signal.h>
-#include <unistd.h>
-
+#include <csignal>
 #include <fstream>
 #include <future>
 #include <optional>
 
 #include "apps/cli/log.h"
+#include "apps/cli/stop_signals.h"
 #include "apps/commands.h"
 #include "apps/embedding_items.h"
 #include "apps/serve/http_server.h"
@@ -108,37 +107,19 @@ class Model {
   std::optional<serve::EmbeddingService> embeddings_;
 };
 
-// Threads that are made from now on leave these signals to await_signal().
-sigset_t block_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int signal : {SIGINT, SIGTERM, SIGUSR1}) sigaddset(&signals, signal);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  return signals;
-}
-
-int exit_code(int signal) { return signal == SIGINT ? 130 : 143; }
-
-// Lets what is under way be answered, within the limit; another signal ends the program at once.
-void finish(serve::HttpServer& server, Model& model, std::future<void>& running, const sigset_t& signals,
-            std::chrono::seconds limit) {
+// Lets what is under way be answered, within the limit.
+void finish(serve::HttpServer& server, Model& model, std::future<void>& running, std::chrono::seconds limit) {
   server.stop();
-  const auto deadline = std::chrono::steady_clock::now() + limit;
-  bool given_up = false;
-  while (running.wait_for(std::chrono::milliseconds(20)) != std::future_status::ready) {
-    const timespec at_once{};
-    if (const int again = sigtimedwait(&signals, nullptr, &at_once); again > 0) _exit(exit_code(again));
-    if (given_up || std::chrono::steady_clock::now() < deadline) continue;
+  if (running.wait_for(limit) != std::future_status::ready) {
     log_warning("not all requests were answered in time; the rest is given up");
     model.stop();
-    given_up = true;
   }
   running.get();
 }
 
 int run(const Options& options) {
   const serve::Access access = access_of(options);
-  const sigset_t signals = block_signals();
+  const StopSignals signals({SIGINT, SIGTERM, SIGUSR1});
   serve::Metrics metrics;
   Model model(options, metrics);
   serve::Router router(options.limits, access, model.served(), metrics, options.metrics);
@@ -148,11 +129,10 @@ int run(const Options& options) {
       options.host.find(':') == std::string::npos ? options.host : "[" + options.host + "]";
   log_info("serving " + model.served().name + " at http://" + host + ":" + std::to_string(port));
   auto running = std::async(std::launch::async, [&server] { server.run(); });
-  int signal = 0;
-  sigwait(&signals, &signal);
+  StopSignals::wait_readable(-1);  // for a signal alone
   log_info("stopping");
-  finish(server, model, running, signals, options.limits.stop_time);
-  return exit_code(signal);
+  finish(server, model, running, options.limits.stop_time);
+  return Stopped{StopSignals::received()}.exit_code();
 }
 
 void add_seconds(CLI::App& command, const char* name, std::chrono::seconds& value, const char* help) {

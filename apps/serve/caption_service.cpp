@@ -36,15 +36,10 @@ void CaptionService::stop() {
 std::shared_ptr<CaptionJob> CaptionService::submit(CaptionRequest request) {
   const auto deadline = Job::Clock::now() + limits_.answer_time;
   auto job = std::make_shared<CaptionJob>(queue_.reserve(), deadline);
-  try {
-    job->config_ = engine_.captioner().generation_config(request.flags, job->warnings_);
-    for (const std::string& warning : generate::check(job->config_)) job->warnings_.push_back(warning);
-  } catch (const core::Error& error) {
-    throw ApiError{400, error.message()};
-  }
   // A text that comes piece by piece is generated alone, so that its first words do not wait for others'.
   if (!request.stream) job->group = group_of(request);
   job->prompt_ = std::move(request.prompt);
+  job->flags_ = std::move(request.flags);
   decode(request.image, *job, deadline);
   queue_.submit(job);
   return job;
@@ -63,25 +58,40 @@ void CaptionService::decode(const std::string& bytes, CaptionJob& job, Job::Cloc
   job.record_.decode_seconds = seconds_since(begin);
 }
 
-Captioned CaptionService::run_alone(CaptionJob& job) {
-  return engine_.caption(job.image_, job.prompt_, job.config_, [&](const std::string& piece) {
-    if (!job.wanted() || stopped_) throw ApiError{503, "the caption was given up", {}, "given_up"};
-    job.add(piece);
-  });
+// Those of one group, which have the same.
+void CaptionService::read_settings(std::span<CaptionJob* const> jobs) {
+  CaptionJob& first = *jobs[0];
+  try {
+    first.config_ = engine_.captioner().generation_config(first.flags_, first.warnings_);
+    for (std::string& advice : generate::check(first.config_)) first.warnings_.push_back(std::move(advice));
+  } catch (const core::Error& error) {
+    throw ApiError{400, error.message(), {}, "invalid_setting"};
+  }
+  for (CaptionJob* job : jobs.subspan(1)) {
+    job->config_ = first.config_;
+    job->warnings_ = first.warnings_;
+  }
+}
+
+std::vector<Captioned> CaptionService::caption(std::span<CaptionJob* const> jobs) {
+  CaptionJob& first = *jobs[0];
+  if (jobs.size() == 1) {
+    return {engine_.caption(first.image_, first.prompt_, first.config_, [&](const std::string& piece) {
+      if (!first.wanted() || stopped_) throw ApiError{503, "the caption was given up", {}, "given_up"};
+      first.add(piece);
+    })};
+  }
+  std::vector<image::Image> images;
+  for (CaptionJob* job : jobs) images.push_back(std::move(job->image_));
+  return engine_.caption(images, first.prompt_, first.config_);
 }
 
 void CaptionService::run(std::span<const std::shared_ptr<Job>> jobs) {
   std::vector<CaptionJob*> ours;
   for (const auto& job : jobs) ours.push_back(static_cast<CaptionJob*>(job.get()));
   metrics_.count_batch(ours.size());
-  std::vector<Captioned> outcomes;
-  if (ours.size() == 1) {
-    outcomes.push_back(run_alone(*ours[0]));
-  } else {
-    std::vector<image::Image> images;
-    for (CaptionJob* job : ours) images.push_back(std::move(job->image_));
-    outcomes = engine_.caption(images, ours[0]->prompt_, ours[0]->config_);
-  }
+  read_settings(ours);
+  std::vector<Captioned> outcomes = caption(ours);
   for (size_t i = 0; i < ours.size(); ++i) {
     ours[i]->image_ = {};
     ours[i]->slot_.free();

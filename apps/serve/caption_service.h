@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <semaphore>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,7 @@ class CaptionJob : public Job {
   };
 
   loader::CaptionPrompt prompt_;
+  loader::GenerationFlags flags_;
   generate::GenerationConfig config_;
   std::vector<std::string> warnings_;
   image::Image image_;
@@ -64,7 +66,8 @@ class CaptionService {
  private:
   void decode(const std::string& bytes, CaptionJob& job, Job::Clock::time_point deadline);
   void run(std::span<const std::shared_ptr<Job>> jobs);
-  Captioned run_alone(CaptionJob& job);
+  void read_settings(std::span<CaptionJob* const> jobs);
+  std::vector<Captioned> caption(std::span<CaptionJob* const> jobs);
 
   CaptionEngine& engine_;
   const Limits& limits_;

@@ -36,7 +36,7 @@ void Metrics::count_batch(size_t images) {
 
 void Metrics::count_captions(const std::vector<loader::Caption>& captions) {
   const std::lock_guard lock(mutex_);
-  for (const loader::Caption& caption : captions) tokens_ += caption.ids.size();
+  for (const loader::Caption& caption : captions) tokens_ += uint64_t(caption.new_tokens);
 }
 
 std::string Metrics::text(size_t waiting) const {
