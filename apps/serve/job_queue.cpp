@@ -23,7 +23,7 @@ Job::Place::~Place() {
 void Job::add(std::string_view piece) {
   if (piece.empty()) return;
   const std::lock_guard lock(mutex_);
-  pieces_ += piece;
+  pieces_.emplace_back(piece);
   changed_.notify_all();
 }
 
@@ -44,13 +44,17 @@ void Job::fail(ApiError error) {
 bool Job::wait(std::string& piece) {
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, kMoment, [this] { return finished_ || !pieces_.empty(); });
-  piece = std::exchange(pieces_, {});
+  piece.clear();
+  if (!pieces_.empty()) {
+    piece.swap(pieces_.front());
+    pieces_.pop_front();
+  }
   if (error_) throw *error_;
   if (!finished_ && Clock::now() >= deadline_) {
     abandoned_ = true;
     throw ApiError{504, "the answer took longer than this server waits (--timeout)", {}, "timeout"};
   }
-  return finished_;
+  return finished_ && pieces_.empty();
 }
 
 JobQueue::JobQueue(size_t places, size_t batch, Run run)

@@ -54,8 +54,8 @@ class Job {
   bool wanted() const { return !abandoned_ && Clock::now() < deadline_; }
 
   // --- of the serving thread ---
-  // Waits a moment for the next piece or the end; true: it is finished. `piece` receives what came since.
-  // Throws ApiError for a job that failed or whose time is up.
+  // Waits a moment for the next piece, or the end behind the last one; true: it is finished. `piece` is empty
+  // where none came. Throws ApiError for a job that failed or whose time is up.
   bool wait(std::string& piece);
   // Nobody waits any more.
   void abandon() { abandoned_ = true; }
@@ -66,7 +66,7 @@ class Job {
   std::atomic<bool> abandoned_ = false;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::string pieces_;
+  std::deque<std::string> pieces_;
   bool finished_ = false;
   std::optional<ApiError> error_;
 };

@@ -159,7 +159,7 @@ LoadOutcome run_load(int port, const LoadPlan& plan) {
   LoadOutcome outcome;
   std::mutex mutex;
   std::vector<std::thread> threads;
-  const auto end = Clock::now() + std::chrono::duration<double>(plan.seconds);
+  const auto end = Clock::now() + std::chrono::milliseconds(int64_t(plan.seconds * 1e3));
   if (plan.slow > 0) threads.emplace_back(crawl, port, plan.slow, end);
   for (int i = 0; i < plan.clients; ++i) {
     threads.emplace_back([&, i] {
