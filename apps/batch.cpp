@@ -13,16 +13,7 @@ Command add_batch(CLI::App& app) {
   command->add_option("inputs", inputs.inputs,
                       "Images, folders (with all below them), patterns ('photos/**/*.jpg'), tar archives and "
                       "WebDataset shards, lists (.txt, .csv, .tsv, .jsonl; - for stdin)");
-  command->add_option("--manifest", inputs.manifests, "A list of images, whatever its name; repeatable")
-      ->allow_extra_args(false);
-  command
-      ->add_option("--manifest-format", inputs.manifest_format,
-                   "Of lists: auto (by the name, else text), text (a path a line), csv or tsv (a header that "
-                   "names a column file; id, prompt and task where they are there), jsonl (the same names)")
-      ->check(CLI::IsMember({"auto", "text", "csv", "tsv", "jsonl"}))
-      ->capture_default_str();
-  command->add_option("--root", inputs.root,
-                      "Folder that paths in lists count from; default: the current one");
+  inputs.add_lists_to(*command);
   command
       ->add_option("-o,--output", options->output,
                    "File that records are appended to; what has a record there is not captioned again. "

@@ -34,6 +34,7 @@ Command add_conformance(CLI::App& app);
 Command add_run(CLI::App& app);
 Command add_transcribe(CLI::App& app);
 Command add_conformance_worker(CLI::App& app);
+Command add_merge(CLI::App& app);
 Command add_merge_lora(CLI::App& app);
 Command add_tokenize(CLI::App& app);
 Command add_pull(CLI::App& app);

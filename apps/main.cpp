@@ -36,6 +36,7 @@ constexpr Row kCommands[] = {
     {kCaptions, add_caption},
     {kCaptions, add_watch},
     {kCaptions, add_batch},
+    {kCaptions, add_merge},
     {kCaptions, add_serve},
     {kTexts, add_generate},
     {kTexts, add_classify},

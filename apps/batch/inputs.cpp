@@ -128,6 +128,18 @@ class Inputs : public ItemSource {
 
 }  // namespace
 
+void InputOptions::add_lists_to(CLI::App& command) {
+  command.add_option("--manifest", manifests, "A list of images, whatever its name; repeatable")
+      ->allow_extra_args(false);
+  command
+      .add_option("--manifest-format", manifest_format,
+                  "Of lists: auto (by the name, else text), text (a path a line), csv or tsv (a header that "
+                  "names a column file; id, prompt and task where they are there), jsonl (the same names)")
+      ->check(CLI::IsMember({"auto", "text", "csv", "tsv", "jsonl"}))
+      ->capture_default_str();
+  command.add_option("--root", root, "Folder that paths in lists count from; default: the current one");
+}
+
 std::unique_ptr<ItemSource> open_inputs(const InputOptions& options) {
   refuse_lists_among_images(options.inputs);
   std::deque<std::unique_ptr<ItemSource>> sources;

@@ -1,6 +1,7 @@
 // The inputs of a batch job, as the user names them.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -15,6 +16,9 @@ struct InputOptions {
   std::vector<std::string> manifests = {};  // lists whatever their names
   std::string manifest_format = "auto";     // auto (by the name), text, csv, tsv, jsonl
   std::filesystem::path root = {};          // that paths in lists count from; empty: the current folder
+
+  // --manifest, --manifest-format and --root.
+  void add_lists_to(CLI::App& command);
 };
 
 // All of them, one after the other:

@@ -109,6 +109,7 @@ nlohmann::json BatchJob::header() {
   const ModelOptions& model = options_.model;
   return {{"vulcap", VULCAP_VERSION},
           {"format", options_.format},
+          {"captions", config_.num_return_sequences},
           {"shard", shard_.text()},
           {"directory", utf8_text(std::filesystem::current_path().string())},
           {"settings",

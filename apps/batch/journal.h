@@ -1,6 +1,6 @@
 // What stands beside the output of a batch job, in OUTPUT.journal: with which settings its records were made,
 // and how much of it is certain to be on the disk. Lines of JSON:
-//   {"journal": "vulcap batch", "version", "vulcap", "format", "shard", "directory", "settings"}: the first
+//   {"journal": "vulcap batch", "version", "vulcap", "format", "captions", "shard", "directory", "settings"}: the first
 //   {"started": TIME, "host", "pid"}: a process has begun to append
 //   {"committed": BYTES, "records", "failed"}: so much of the output was on the disk
 //   {"finished": TIME, "records", "failed"}: every input of that run has its record

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/batch/item.h"
+#include "apps/batch/job_header.h"
 #include "apps/cli/log.h"
 #include "runtime/core/error.h"
 
@@ -17,30 +18,8 @@ constexpr auto kCommitInterval = std::chrono::seconds(2);
   throw core::Error(code, path.string() + ": " + what);
 }
 
-std::string shown(const nlohmann::json& value) {
-  if (value.is_null()) return "not set";
-  return value.is_string() ? "'" + value.get<std::string>() + "'" : value.dump();
-}
-
-// What would make records unlike those that are there; empty: nothing.
-std::string differences(const nlohmann::json& there, const nlohmann::json& now) {
-  std::string text;
-  const auto compare = [&](const std::string& name, const nlohmann::json& a, const nlohmann::json& b) {
-    if (a != b) text += (text.empty() ? "" : ", ") + name + " (" + shown(a) + " there, " + shown(b) + " now)";
-  };
-  for (const char* name : {"format", "shard"})
-    compare(name, there.value(name, nlohmann::json()), now.value(name, nlohmann::json()));
-  nlohmann::json all = there.value("settings", nlohmann::json::object());
-  all.update(now.at("settings"));
-  for (const auto& [name, unused] : all.items()) {
-    compare(name, there.value("settings", nlohmann::json::object()).value(name, nlohmann::json()),
-            now.at("settings").value(name, nlohmann::json()));
-  }
-  return text;
-}
-
 void check_header(const std::filesystem::path& path, const nlohmann::json& there, const nlohmann::json& now) {
-  if (const std::string text = differences(there, now); !text.empty()) {
+  if (const std::string text = header_differences(there, now, {"format", "shard"}); !text.empty()) {
     fail(core::ErrorCode::kUsage, path,
          "was begun with other settings: " + text +
              "; run with the same, give another output, or --overwrite to begin anew");

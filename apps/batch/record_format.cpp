@@ -15,6 +15,12 @@ RecordIdentity identify_json(std::string_view text) {
   return {key_of(record), record.contains("error")};
 }
 
+std::string json_outcome(std::string_view text) {
+  auto record = nlohmann::json::parse(text);
+  for (const char* name : {"timing", "device", "fallback"}) record.erase(name);
+  return dumped(record);
+}
+
 std::string write_json(const CaptionRecord& record, const BatchItem& item) {
   nlohmann::json line = record_json(record);
   add_identity(item, line);
@@ -23,6 +29,8 @@ std::string write_json(const CaptionRecord& record, const BatchItem& item) {
 
 constexpr size_t kFile = 0;
 constexpr size_t kRank = 1;
+constexpr size_t kDevice = 5;
+constexpr size_t kError = 8;
 
 std::vector<std::string> row_fields(std::string_view text) {
   std::vector<std::string> fields = csv_fields(text, ',');
@@ -37,6 +45,19 @@ RecordIdentity identify_csv(std::string_view text) {
   if (fields[kFile].empty() || (!fields[kRank].empty() && fields[kRank] != "1"))
     throw std::invalid_argument("not the first row of a record");
   return {fields[kFile], fields[kRank].empty()};
+}
+
+std::string csv_outcome(std::string_view text) {
+  std::string outcome;
+  while (!text.empty()) {
+    const size_t length = csv_end(text) == 0 ? text.size() : csv_end(text);
+    const auto fields = row_fields(text.substr(0, length));
+    for (size_t i = 0; i < fields.size(); ++i) {
+      if (i < kDevice || i >= kError) outcome += fields[i] + '\0';
+    }
+    text.remove_prefix(length);
+  }
+  return outcome;
 }
 
 // Where the first row begins a record of several captions, all their rows.
@@ -62,10 +83,14 @@ std::string write_csv(const CaptionRecord& record, const BatchItem& item) {
 }  // namespace
 
 RecordFormat record_format(const std::string& name, int64_t captions) {
-  if (name == "jsonl") return {name, "", line_end, identify_json, write_json};
+  if (name == "jsonl") return {name, "", line_end, identify_json, json_outcome, write_json};
   if (name != "csv") throw core::Error(core::ErrorCode::kUsage, "--format takes jsonl or csv, not " + name);
-  return {name, csv_header(), [captions](std::string_view text) { return csv_record_end(text, captions); },
-          identify_csv, write_csv};
+  return {name,
+          csv_header(),
+          [captions](std::string_view text) { return csv_record_end(text, captions); },
+          identify_csv,
+          csv_outcome,
+          write_csv};
 }
 
 }  // namespace vulcap::apps
