@@ -26,6 +26,7 @@ struct Outcome {
   std::vector<std::string> captions;  // the streamed one last
   std::string streamed;
   std::vector<std::string> errors;  // of images
+  std::string retries;              // what it took, of all records
   std::string error;                // that ended the job
   int code = 0;
   bool on_cpu = false;  // all of it, or what does not fit the device
@@ -43,6 +44,7 @@ const std::vector<image::Image>& images() {
 
 void take(Outcome& outcome, const apps::Captioned& captioned) {
   outcome.told |= !captioned.fallback.empty();
+  outcome.retries += captioned.retry + "\n";
   if (!captioned.error.empty())
     outcome.errors.push_back(captioned.error);
   else
@@ -162,8 +164,31 @@ TEST_F(Recovery, ADeviceThatIsLostForEverCostsTheDeviceAndNoCaption) {
 }
 
 TEST_F(Recovery, FullMemoryForEverCostsTheDeviceAndNoCaption) {
-  expect_recovery({{"vkAllocateMemory", 2, kOutOfDeviceMemory, 1u << 30}});
+  expect_recovery({{"vkAllocateMemory", 1, kOutOfDeviceMemory, 1u << 30}});
   EXPECT_EQ(tally_.same_on_cpu, 1);
+}
+
+TEST_F(Recovery, ABatchThatDoesNotFitIsHalved) {
+  arm({{"vkAllocateMemory", 1, kOutOfDeviceMemory}});
+  ::testing::internal::CaptureStderr();
+  const Outcome outcome = run_job("vulkan");
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(outcome.captions, expected_.captions);
+  EXPECT_FALSE(outcome.on_cpu);
+  EXPECT_NE(outcome.retries.find("2 images together do not fit the memory"), std::string::npos)
+      << outcome.retries;
+  EXPECT_NE(said.find("1 are tried"), std::string::npos) << said;
+}
+
+TEST_F(Recovery, ALostDeviceIsOpenedAnewAndTheRecordTells) {
+  arm({{"vkQueueSubmit", calls_.at("vkQueueSubmit"), kDeviceLost}});
+  ::testing::internal::CaptureStderr();
+  const Outcome outcome = run_job("vulkan");
+  ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(outcome.captions, expected_.captions);
+  EXPECT_FALSE(outcome.on_cpu);
+  EXPECT_NE(outcome.retries.find("VK_ERROR_DEVICE_LOST"), std::string::npos) << outcome.retries;
+  EXPECT_NE(outcome.retries.find("the device is opened anew"), std::string::npos) << outcome.retries;
 }
 
 TEST_F(Recovery, PairsOfFaults) { expect_recovery_from_pairs(15, 7); }
