@@ -40,20 +40,23 @@ void CaptionEngine::load_or_fall_back() {
 }
 
 void CaptionEngine::open_again(bool on_cpu) {
+  const bool leaves_device = opened_.is_vulkan;  // else it is the cpu already, and stays
   captioner_.reset();
   opened_ = {};
   answered_ = false;
-  if (!on_cpu) {
+  if (!on_cpu && leaves_device) {
     try {
       opened_ = model_.open_again(false);
     } catch (const core::Error& error) {
-      fallback_ += "; opened anew: " + error.message();
+      fallback_ += (fallback_.empty() ? "" : "; ") + ("the device cannot be opened anew: " + error.message());
     }
   }
-  if (!opened_.device) {
+  if (opened_.device) return;
+  if (leaves_device) {
     model_.check_fallback(fallback_);
-    opened_ = model_.open_again(true);
+    tell_fallback("fallback to cpu: " + fallback_);
   }
+  opened_ = model_.open_again(true);
 }
 
 void CaptionEngine::note(const std::string& what) {
@@ -73,8 +76,6 @@ void CaptionEngine::recover_memory(const std::string& reason, size_t images) {
     batch_limit_ = images / 2;
   } else {
     fallback_ = reason;
-    model_.check_fallback(reason);
-    tell_fallback("fallback to cpu: " + reason);
   }
   // What memory holds is let go before the next attempt.
   open_again(!smaller);
@@ -87,18 +88,14 @@ void CaptionEngine::recover_device(const std::string& reason) {
   const bool again = answered_;
   note(reason + (again ? "; the device is opened anew" : "; the cpu takes over"));
   fallback_ = reason;
-  if (!again) {
-    model_.check_fallback(reason);
-    tell_fallback("fallback to cpu: " + reason);
-  } else {
-    log_info("the device is opened anew: " + reason);
-  }
+  if (again) log_info("the device is opened anew: " + reason);
   open_again(!again);
   if (opened_.is_vulkan) fallback_.clear();
   load_or_fall_back();
 }
 
 std::optional<std::vector<loader::CaptionResult>> CaptionEngine::attempt(size_t images, const Work& work) {
+  if (!captioner_) throw core::Error(core::ErrorCode::kNoDevice, "no device is left: " + fallback_);
   for (;;) {
     try {
       // With one image the rest of the model may move; more of them had better be fewer.

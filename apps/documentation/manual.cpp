@@ -75,7 +75,8 @@ std::string manual_page(const ProgramInfo& program, const std::string& version) 
          troff("The value of a flag that is not given: VULCAP_ARG_NUM_BEAMS=4 for --num-beams 4.") +
          "\n.TP\n.B NO_COLOR, CLICOLOR_FORCE, TERM\nWhether messages are coloured.\n.TP\n.B "
          "HF_HUB_DISABLE_PROGRESS_BARS\nNo progress bars.\n.TP\n.B XDG_CACHE_HOME, XDG_CONFIG_HOME\nWhere "
-         "compiled pipelines and the config file lie.\n.SH FILES\n.TP\n.I ~/.config/vulcap/config.toml\n" +
+         "compiled pipelines and the config file lie.\n.TP\n.B VULCAP_VK_VISIBLE_DEVICES, "
+         "CUDA_VISIBLE_DEVICES\nWhich GPUs are used.\n.SH FILES\n.TP\n.I ~/.config/vulcap/config.toml\n" +
          troff(
              "Flags that are neither given nor in the environment: device = \"cpu\", for every subcommand, "
              "and "
