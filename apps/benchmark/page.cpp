@@ -73,6 +73,12 @@ class Page {
   }
 
  private:
+  bool several() const {
+    return std::any_of(measured_.begin(), measured_.end(), [&](const Measurement& m) {
+      return m.of.peer.empty() && settings_text(m) != settings_text(measured_.front());
+    });
+  }
+
   // The engine, with the settings where they are swept.
   std::string label(const Measurement& m) const {
     const BenchCase& first = measured_.front().of;
@@ -106,8 +112,8 @@ class Page {
          << "<meta name=\"viewport\" content=\"width=device-width\">\n<title>vulcap bench: "
          << escaped(model_name(first.of)) << "</title>\n<style>" << kPageStyle << "</style></head><body>\n"
          << "<h1>vulcap bench: " << escaped(model_name(first.of)) << "</h1>\n<p>"
-         << escaped(settings_text(first)) << ", " << first.images() << " images; "
-         << escaped(machine_.at("cpu_info")) << "; " << escaped(time_text())
+         << escaped(several() ? dtype_of(first) : settings_text(first)) << ", " << first.images()
+         << " images; " << escaped(machine_.at("cpu_info")) << "; " << escaped(time_text())
          << "</p>\n<div class=\"cards\">\n";
     const auto fastest =
         std::max_element(measured_.begin(), measured_.end(), [](const auto& a, const auto& b) {
@@ -128,15 +134,18 @@ class Page {
   }
 
   void where_time_goes() {
-    const std::vector<std::string> names{"decode image", "preprocess", "encode",
-                                         "prefill",      "tokens",     "tokenise"};
+    const std::vector<std::string> names{"decode image", "preprocess", "encode", "prefill",
+                                         "tokens",       "tokenise",   "other"};
     std::vector<Bar> bars;
     for (const Measurement& m : measured_) {
       const double tokens = ms(m, Phase::kGraphs) - ms(m, Phase::kEncode) - ms(m, Phase::kPrefill);
-      bars.push_back({label(m),
-                      {ms(m, Phase::kDecodeImage), ms(m, Phase::kPreprocess), ms(m, Phase::kEncode),
-                       ms(m, Phase::kPrefill), std::max(0.0, tokens), ms(m, Phase::kTokenize)},
-                      duration_text(ms(m, whole_of(m)) / 1e3)});
+      Bar bar{label(m),
+              {ms(m, Phase::kDecodeImage), ms(m, Phase::kPreprocess), ms(m, Phase::kEncode),
+               ms(m, Phase::kPrefill), std::max(0.0, tokens), ms(m, Phase::kTokenize)},
+              duration_text(ms(m, whole_of(m)) / 1e3)};
+      const double told = std::accumulate(bar.parts.begin(), bar.parts.end(), 0.0);
+      bar.parts.push_back(std::max(0.0, ms(m, whole_of(m)) - told));
+      bars.push_back(std::move(bar));
     }
     const std::string times = bar_plot(bars, names, "ms");
     for (Bar& bar : bars) {
@@ -144,10 +153,11 @@ class Page {
       for (double& part : bar.parts) part *= sum > 0 ? 100 / sum : 0;
       bar.note.clear();
     }
-    section(
-        "Where the time goes",
-        "An image, medians; a batch's common parts are shared out evenly. Below, the shares of each engine.",
-        times + bar_plot(bars, names, "%"));
+    section("Where the time goes",
+            "An image, medians; a batch's common parts are shared out evenly; \"other\" is what an engine "
+            "does not "
+            "tell apart. Below, the shares of each engine.",
+            times + bar_plot(bars, names, "%"));
   }
 
   void throughput() {
@@ -188,11 +198,12 @@ class Page {
       }
       bars.push_back({label(m) + ", hot", {ms(m, whole_of(m))}, duration_text(ms(m, whole_of(m)) / 1e3)});
     }
-    section("Time to a caption",
-            "Cold and warm: from the start of the process, without and with compiled pipelines and the "
-            "model's files "
-            "in the page cache. Hot: the model is loaded.",
-            bar_plot(bars, {}, "ms"));
+    section(
+        "Time to a caption",
+        "Cold and warm: from the start of the process, without and with compiled pipelines and the "
+        "model's files "
+        "in the page cache. Hot: the model is loaded; engines that are given pixel values decode no image.",
+        bar_plot(bars, {}, "ms"));
   }
 
   void spread() {

@@ -50,7 +50,7 @@ double tick_step(double most) {
 // From 0 to what `most` needs, between two places.
 struct Scale {
   Scale(double most, double from, double to) : step(tick_step(std::max(most, 1e-12))), begin(from), end(to) {
-    top = std::ceil(std::max(most, 1e-12) / step) * step;
+    top = std::ceil(std::max(most, 1e-12) / step - 1e-6) * step;
   }
   double at(double value) const { return begin + (end - begin) * value / top; }
 
