@@ -93,10 +93,10 @@ TEST_P(BenchFormat, IsWhatItSays) {
   ASSERT_TRUE(exits(outcome, 0));
   if (format == "json") {
     const json records = json::parse(outcome.out);
-    EXPECT_EQ(records.size(), 8u);
+    EXPECT_EQ(records.size(), 9u);
   } else if (format == "csv") {
     const auto lines = lines_of(outcome.out);
-    ASSERT_EQ(lines.size(), 9u);
+    ASSERT_EQ(lines.size(), 10u);
     EXPECT_TRUE(lines[0].starts_with("build_commit,build_number,cpu_info,gpu_info")) << lines[0];
   } else if (format == "sql") {
     EXPECT_TRUE(outcome.out.starts_with("CREATE TABLE IF NOT EXISTS vulcap_bench (")) << outcome.out;
