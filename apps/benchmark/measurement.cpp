@@ -1,8 +1,8 @@
 #include "apps/benchmark/measurement.h"
 
-#include <openssl/evp.h>
-
 #include <filesystem>
+
+#include "loader/hub/digest.h"
 
 namespace vulcap::apps {
 
@@ -23,15 +23,7 @@ std::string output_digest(const Measurement& measurement) {
     for (size_t i = 0; i < ids.size(); ++i) text += (i == 0 ? "" : " ") + std::to_string(ids[i]);
     text += '\n';
   }
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  EVP_Digest(text.data(), text.size(), digest, &size, EVP_sha256(), nullptr);
-  std::string hex;
-  for (unsigned int i = 0; i < size; ++i) {
-    hex += "0123456789abcdef"[digest[i] >> 4];
-    hex += "0123456789abcdef"[digest[i] & 15];
-  }
-  return hex;
+  return hub::sha256(text);
 }
 
 std::string dtype_of(const Measurement& measurement) {

@@ -27,6 +27,18 @@ struct Release {
   throw core::Error(core::ErrorCode::kRuntime, path.string() + ": cannot be checked (" + reason + ")");
 }
 
+using Bytes = std::array<unsigned char, EVP_MAX_MD_SIZE>;
+
+std::string hexadecimal(const Bytes& bytes, unsigned size) {
+  std::string text;
+  for (unsigned i = 0; i < size; ++i) {
+    char digits[3];
+    std::snprintf(digits, sizeof(digits), "%02x", bytes[i]);
+    text += digits;
+  }
+  return text;
+}
+
 // Of `prefix` and then the file's bytes, in hexadecimal.
 std::string digest(const std::filesystem::path& path, const EVP_MD* kind, std::string_view prefix) {
   const std::unique_ptr<EVP_MD_CTX, Release> context(EVP_MD_CTX_new());
@@ -38,16 +50,10 @@ std::string digest(const std::filesystem::path& path, const EVP_MD* kind, std::s
   while (const size_t count = std::fread(chunk.data(), 1, chunk.size(), file.get()))
     ok = ok && EVP_DigestUpdate(context.get(), chunk.data(), count);
   if (std::ferror(file.get())) fail(path, std::strerror(errno));
-  std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
+  Bytes bytes{};
   unsigned size = 0;
   if (!ok || !EVP_DigestFinal_ex(context.get(), bytes.data(), &size)) fail(path, "no such digest");
-  std::string text;
-  for (unsigned i = 0; i < size; ++i) {
-    char digits[3];
-    std::snprintf(digits, sizeof(digits), "%02x", bytes[i]);
-    text += digits;
-  }
-  return text;
+  return hexadecimal(bytes, size);
 }
 
 }  // namespace
@@ -58,6 +64,14 @@ bool matches_etag(const std::filesystem::path& file, const std::string& etag) {
   std::string header = "blob " + std::to_string(std::filesystem::file_size(file));
   header += '\0';
   return digest(file, EVP_sha1(), header) == etag;
+}
+
+std::string sha256(std::string_view text) {
+  Bytes bytes{};
+  unsigned size = 0;
+  if (!EVP_Digest(text.data(), text.size(), bytes.data(), &size, EVP_sha256(), nullptr))
+    throw core::Error(core::ErrorCode::kRuntime, "no SHA-256: OpenSSL does not offer it here");
+  return hexadecimal(bytes, size);
 }
 
 }  // namespace vulcap::hub

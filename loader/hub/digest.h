@@ -1,8 +1,9 @@
-// Digests that name a hub's files.
+// Digests: those that name a hub's files, and of text.
 #pragma once
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 namespace vulcap::hub {
 
@@ -10,5 +11,8 @@ namespace vulcap::hub {
 // SHA-1 as a git blob (40). True for an etag of another form, which says nothing of the content. Throws
 // core::Error(kRuntime) when the file cannot be read.
 bool matches_etag(const std::filesystem::path& file, const std::string& etag);
+
+// SHA-256 in 64 hexadecimal digits.
+std::string sha256(std::string_view text);
 
 }  // namespace vulcap::hub
