@@ -46,7 +46,7 @@ const std::map<std::string, std::set<std::string>>& allowed_layers() {
     below.insert({"runtime/session", "runtime/generate"});
     result["loader"] = below;
     below.insert("loader");
-    result["apps"] = below;
+    result["apps"] = result["library"] = below;
     return result;
   }();
   return table;
@@ -112,7 +112,7 @@ size_t count_lines(const std::string& text) { return size_t(std::count(text.begi
 SourceTree read_product() {
   const fs::path root = VULCAP_SOURCE_DIR;
   SourceTree tree;
-  for (const char* top : {"apps", "loader", "runtime", "shaders"}) {
+  for (const char* top : {"apps", "library", "loader", "runtime", "shaders"}) {
     for (const auto& entry : fs::recursive_directory_iterator(root / top)) {
       if (!entry.is_regular_file() || !is_source(entry.path())) continue;
       std::ifstream file(entry.path());
@@ -142,7 +142,7 @@ std::vector<std::string> include_violations(const SourceTree& tree) {
   for (const auto& [path, text] : tree) {
     for (const Include& include : includes_of(text)) {
       const bool own = starts_with_any(
-          include.target, {"apps/", "loader/", "runtime/", "shaders/", "tests/", "bench/", "models/"});
+          include.target, {"apps/", "library/", "loader/", "runtime/", "shaders/", "tests/", "bench/", "models/"});
       const bool relative = include.quoted && (include.target.find('/') == std::string::npos ||
                                                include.target.starts_with("."));
       if (relative) {
