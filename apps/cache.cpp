@@ -35,8 +35,8 @@ void print_text(const std::vector<hub::CachedRepo>& repos, const std::filesystem
                 joined(repo.revisions).c_str());
     total += repo.bytes;
   }
-  log_info(cache.string() + ": " + std::to_string(repos.size()) + " models, " +
-           amount_text(double(total), "bytes"));
+  log_info(cache.string() + ": " + std::to_string(repos.size()) +
+           (repos.size() == 1 ? " model, " : " models, ") + amount_text(double(total), "bytes"));
 }
 
 void print_json(const std::vector<hub::CachedRepo>& repos) {

@@ -1,7 +1,11 @@
 #include "apps/cli/hub_options.h"
 
+#include <set>
+
 #include "apps/cli/log.h"
 #include "apps/cli/progress.h"
+#include "loader/hub/cache.h"
+#include "loader/model_dir.h"
 #include "runtime/core/error.h"
 
 namespace vulcap::apps {
@@ -49,7 +53,7 @@ std::string with_dtype_of(const hub::ModelName& name, const std::string& dtype) 
 
 std::filesystem::path pull_for_user(const hub::Settings& settings, const hub::PullRequest& request) {
   std::optional<Progress> progress;
-  uint64_t skipped = 0;
+  uint64_t skipped = 0, came = 0;
   hub::PullEvents events;
   events.on_plan = [&](uint64_t total, uint64_t there) {
     if (!progress) progress.emplace(request.source.repo, "bytes", total);
@@ -57,16 +61,35 @@ std::filesystem::path pull_for_user(const hub::Settings& settings, const hub::Pu
     progress->skip(there - skipped);
     skipped = there;
   };
-  events.on_bytes = [&](uint64_t bytes) { progress->advance(bytes); };
+  events.on_bytes = [&](uint64_t bytes) { came += bytes, progress->advance(bytes); };
   events.on_remark = [](const std::string& line) { log_info(line); };
-  return hub::pull(settings, request, events);
+  const std::filesystem::path folder = hub::pull(settings, request, events);
+  progress.reset();
+  log_info(request.source.repo + ": " +
+           (came > 0 ? amount_text(double(came), "bytes") + " downloaded" : "nothing to download"));
+  return folder;
+}
+
+// What stands in for fp32 files that nobody asked to do without.
+void tell_dtype(const std::string& repo, const std::filesystem::path& snapshot) {
+  std::set<std::string> dtypes;
+  for (const std::string& file : hub::snapshot_files(snapshot))
+    if (file.ends_with(".onnx")) dtypes.insert(loader::describe_onnx_file(file).dtype);
+  if (dtypes.count("fp32")) return;
+  std::string list;
+  for (const std::string& dtype : dtypes) list += (list.empty() ? "" : ", ") + dtype;
+  log_info(repo + ": the cache has no fp32 files but " + list + "; vulcap pull " + repo +
+           ":fp32 fetches them");
 }
 
 std::filesystem::path locate_on_hub(const std::string& repo, const std::string& dtype,
                                     const HubOptions& options) {
   const hub::Settings settings = options.settings();
   const hub::PullRequest request{{repo, options.revision}, dtype, {}};
-  if (const auto cached = hub::find_cached(settings, request)) return *cached;
+  if (const auto cached = hub::find_cached(settings, request)) {
+    if (dtype == "auto") tell_dtype(repo, *cached);
+    return *cached;
+  }
   const std::string missing = repo + ": neither a folder nor in the cache " + settings.cache.string();
   if (settings.offline) {
     throw core::Error(core::ErrorCode::kInvalidModel,
