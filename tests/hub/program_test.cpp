@@ -104,7 +104,7 @@ TEST_F(HubProgram, AKilledPullGoesOn) {
   const std::string big(8'000'000, 'z');
   server.add("big.bin", big, true);
   server.fail("big.bin", {.cut_after = 4'000'000});
-  server.fail("big.bin", {.wait_ms = 5000});
+  server.fail("big.bin", {.wait_ms = 1500});
   const fs::path incomplete = folder / "home/hub/models--org--model/blobs" / (sha256_of(big) + ".incomplete");
   {
     ChildProcess child(VULCAP_PROGRAM, {"pull", "org/model", "big.bin"}, program_environment(environment));
