@@ -58,7 +58,8 @@ std::map<std::string, Choice> best_of_each(const std::vector<loader::OnnxFile>& 
   return best;
 }
 
-void drop_replaced(std::map<std::string, Choice>& best) {
+// Stems that the dtype names stay.
+void drop_replaced(std::map<std::string, Choice>& best, const loader::DtypeRequest& dtype) {
   constexpr std::string_view kMerged = "_merged";
   std::set<std::string> replaced;
   for (const auto& [stem, choice] : best) {
@@ -73,6 +74,7 @@ void drop_replaced(std::map<std::string, Choice>& best) {
       if (found != best.end() && found->second.rank >= choice.rank) replaced.insert(part);
     }
   }
+  for (const std::string& stem : dtype.stems()) replaced.erase(stem);
   for (const std::string& stem : replaced) best.erase(stem);
 }
 
@@ -100,7 +102,7 @@ std::vector<std::string> choose_files(const std::vector<std::string>& names,
   }
   std::map<std::string, Choice> best = best_of_each(graphs, dtype);
   if (best.empty()) fail_without_graphs(graphs, dtype);
-  drop_replaced(best);
+  drop_replaced(best, dtype);
   for (const auto& [stem, choice] : best) {
     const std::string graph = choice.file.path.generic_string();
     for (const std::string& name : names)

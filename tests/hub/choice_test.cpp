@@ -127,8 +127,8 @@ TEST(HubFileChoice, TheDtypesFilesAndNoOthers) {
   EXPECT_EQ(chosen(kCaptioner, "q8"),
             with_common({"onnx/decoder_model_merged_quantized.onnx", "onnx/encoder_model_quantized.onnx"}));
   EXPECT_EQ(chosen(kCaptioner, "encoder_model=fp16,decoder_model_merged=q8,decoder_model=fp16"),
-            with_common({"onnx/decoder_model_merged_quantized.onnx", "onnx/decoder_model_fp16.onnx",
-                         "onnx/decoder_with_past_model.onnx", "onnx/encoder_model_fp16.onnx"}));
+            with_common({"onnx/decoder_model_fp16.onnx", "onnx/decoder_model_merged_quantized.onnx",
+                         "onnx/encoder_model_fp16.onnx"}));
 }
 
 TEST(HubFileChoice, HalfPrecisionFallsBackOnFp32) {
