@@ -24,6 +24,7 @@ Command add_merge(CLI::App& app) {
                       "Write the names of images without a caption into this file, a line each");
   command->add_flag("--partial", options->partial,
                     "Join what is there although something is missing (exit code 5)");
+  command->add_flag("--overwrite", options->overwrite, "Replace an output that holds records already");
   command->footer(
       "Examples:\n"
       "  vulcap merge captions.*-of-00016.jsonl -o captions.jsonl\n"

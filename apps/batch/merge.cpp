@@ -14,6 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kJournalEnding = ".journal";
 constexpr size_t kShown = 5;  // examples of what is missing
 
 // What the output will hold, in its order, and what it lacks.
@@ -29,6 +30,7 @@ struct MergePlan {
 std::vector<Part> open_parts(const MergeOptions& options, std::vector<std::string>& gaps) {
   std::vector<Part> parts;
   for (const std::string& path : options.parts) {
+    if (fs::path(path).extension() == kJournalEnding) continue;  // as captions.* names it too
     std::error_code ignored;
     if (fs::equivalent(path, options.output, ignored))
       throw core::Error(core::ErrorCode::kUsage, path + " is an input of the merge and cannot be its output");
@@ -120,6 +122,10 @@ void write_output(const MergedParts& merged, const MergePlan& plan, const std::s
 }  // namespace
 
 int run_merge(const MergeOptions& options) {
+  if (!options.overwrite && !read_journal(options.output).header.is_null()) {
+    throw core::Error(core::ErrorCode::kUsage,
+                      options.output + ": there are records already; give another output, or --overwrite");
+  }
   std::vector<std::string> gaps;
   std::vector<Part> parts = open_parts(options, gaps);
   if (parts.empty())

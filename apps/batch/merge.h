@@ -14,6 +14,7 @@ struct MergeOptions {
   InputOptions inputs;             // those of the job; empty: what the journals say counts
   std::string missing_list;        // file for the names of images without a caption; empty: none
   bool partial = false;            // what is there is joined although some is missing
+  bool overwrite = false;          // an output with a journal is replaced
 };
 
 // Records sorted by key, or in the order of the inputs. Of two records of one image the one with a caption

@@ -136,15 +136,27 @@ TEST_F(Merge, PartsThatDoNotBelongTogetherAreRefused) {
 TEST_F(Merge, TwoCaptionsOfOneImageMustAgree) {
   ASSERT_TRUE(exits(run_batch(images_, folder_ / "a.jsonl"), 0));
   ASSERT_TRUE(exits(run_batch(images_, folder_ / "b.jsonl"), 0));
-  const Outcome outcome = merge({(folder_ / "a.jsonl").string(), (folder_ / "b.jsonl").string()});
+  const Arguments both = {(folder_ / "a.jsonl").string(), (folder_ / "b.jsonl").string(), "--overwrite"};
+  const Outcome outcome = merge(both);
   EXPECT_TRUE(exits(outcome, 0));
   EXPECT_NE(outcome.err.find("40 doubled"), std::string::npos) << outcome.err;
   EXPECT_TRUE(same_records(merged_, read_output(folder_ / "a.jsonl")));
   std::string text = read_file(folder_ / "b.jsonl");
   text.replace(text.find("\"caption\":\"") + 11, 1, "X");
   write_file(folder_ / "b.jsonl", text);
-  EXPECT_TRUE(refuses(merge({(folder_ / "a.jsonl").string(), (folder_ / "b.jsonl").string()}), 6,
-                      {"different captions", "a.jsonl", "b.jsonl"}));
+  EXPECT_TRUE(refuses(merge(both), 6, {"different captions", "a.jsonl", "b.jsonl"}));
+}
+
+// More parts than images: some have nothing to do, and are finished.
+TEST_F(Merge, PartsMayBeEmpty) {
+  fs::remove_all(images_);
+  fill_with_images(images_, 2);
+  run_parts(5);
+  Arguments parts;
+  for (int i = 0; i < 5; ++i) parts.insert(parts.end(), {part_name(i, 5), part_name(i, 5) + ".journal"});
+  EXPECT_TRUE(exits(merge(parts), 0));
+  EXPECT_TRUE(same_records(merged_, alone()));
+  EXPECT_TRUE(refuses(merge(parts), 2, {"--overwrite"}));
 }
 
 TEST_F(Merge, WhatIsNoPartIsRefused) {
