@@ -122,6 +122,13 @@ Command add_caption(CLI::App& app) {
   options->caption.add_to(*command, {"text", "json", "jsonl", "csv"});
   command->add_option("-o,--output", options->caption.output,
                       "Write the results to this file, which is there whole or not at all");
+  command->footer(
+      "Examples:\n"
+      "  vulcap caption photo.jpg\n"
+      "  vulcap caption *.jpg --format csv -o captions.csv\n"
+      "  curl -s https://example.org/cat.png | vulcap caption -\n"
+      "  vulcap caption -m models/florence-2 --task od --overlay found.png photo.jpg\n"
+      "  find . -name '*.png' | vulcap caption -i --format jsonl    # the model stays loaded");
   return [options] {
     check(*options);
     return run(*options);

@@ -63,8 +63,10 @@ bool CaptionRun::streams() const {
   const bool possible = options_.format == "text" && options_.output.empty() &&
                         options_.prompt.task.empty() && config_.num_beams == 1 &&
                         config_.num_return_sequences == 1;
-  if (!options_.streams.value_or(false))
-    return possible && !options_.streams.has_value() && console().stdout_is_terminal();
+  // A family that continues the prompt repeats it in the caption, but not in what comes of it.
+  if (!options_.streams.has_value())
+    return possible && options_.prompt.text.empty() && console().stdout_is_terminal();
+  if (!*options_.streams) return false;
   if (possible) return true;
   throw core::Error(core::ErrorCode::kUsage,
                     "--stream prints one caption as it comes: not with beams, several captions, --task, "

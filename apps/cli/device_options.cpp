@@ -9,6 +9,7 @@
 namespace vulcap::apps {
 
 void DeviceOptions::add_to(CLI::App& command) {
+  command.option_defaults()->group("Device");
   command.add_option("--device", device, "auto, cpu, vulkan, vulkan:N, name:TEXT or uuid:HEX")
       ->capture_default_str();
   command
@@ -36,6 +37,7 @@ void DeviceOptions::add_to(CLI::App& command) {
   command.add_flag(
       "--check-finite", check_finite,
       "Run call by call and stop at the first value with an Inf or NaN that its operands lack (slow)");
+  command.option_defaults()->group("Options");
 }
 
 session::DeviceRequest DeviceOptions::request() const {

@@ -23,13 +23,13 @@ std::filesystem::path embedded_model() {
 }  // namespace
 
 void ModelOptions::add_to(CLI::App& command) {
+  command.option_defaults()->group("Model");
   command.add_option(
       "-m,--model", model,
       "Model folder (config.json, tokenizer.json, *.onnx or onnx/*.onnx), or org/model[:dtype] of a hub, "
       "downloaded when the cache lacks it; default: the embedded model");
   command.add_option("--hf-repo", hf_repo, "The same, of a hub in any case: org/model[:dtype] (or -hf)");
   hub.add_to(command);
-  DeviceOptions::add_to(command);
   command
       .add_option(
           "--dtype", dtype,
@@ -39,6 +39,7 @@ void ModelOptions::add_to(CLI::App& command) {
   command.add_option("--adapter", adapter,
                      "Folder of a PEFT LoRA adapter (adapter_config.json, adapter_model.safetensors) that is "
                      "merged into the weights as they are loaded");
+  DeviceOptions::add_to(command);
 }
 
 std::filesystem::path ModelOptions::model_dir() const {

@@ -56,6 +56,11 @@ Command add_watch(CLI::App& app) {
   command->add_flag("--existing", options->existing, "Caption what is there already, first");
   command->add_flag("-r,--recursive", options->recursive, "Folders below it too");
   options->caption.add_to(*command, {"text", "jsonl", "csv"});
+  command->footer(
+      "Examples:\n"
+      "  vulcap watch ~/Pictures/incoming --sidecar\n"
+      "  vulcap watch shots --recursive --existing --format jsonl >> captions.jsonl\n"
+      "It ends by Ctrl-C (exit code 130) or SIGTERM (143).");
   return [options] { return run(*options); };
 }
 
