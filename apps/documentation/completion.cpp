@@ -21,6 +21,14 @@ std::string flag_names(const std::vector<FlagInfo>& flags) {
   return joined(names, " ");
 }
 
+// What an argument without a flag chooses from.
+std::string positional_choices(const CommandInfo& command) {
+  for (const FlagInfo& flag : command.flags) {
+    if (!flag.positional.empty() && !flag.choices.empty()) return joined(flag.choices, " ");
+  }
+  return "";
+}
+
 // The first sentence or clause, without what the shells' quoting would trip over.
 std::string short_text(const std::string& description) {
   std::string text = description.substr(0, description.find(';'));
@@ -34,7 +42,7 @@ std::string short_text(const std::string& description) {
 std::string bash_choices(const std::vector<FlagInfo>& flags, const std::string& prefix) {
   std::string text;
   for (const FlagInfo& flag : flags) {
-    if (flag.choices.empty()) continue;
+    if (flag.choices.empty() || flag.names.empty()) continue;
     std::vector<std::string> patterns;
     for (const std::string& name : flag.names) patterns.push_back(prefix + name);
     text += "    " + joined(patterns, "|") + ") words=\"" + joined(flag.choices, " ") + "\" ;;\n";
@@ -62,8 +70,8 @@ std::string bash_script(const ProgramInfo& program) {
   text += "  esac\n  if [[ -z $words ]]; then\n    case $command in\n      '') words=\"" +
           command_names(program) + " " + flag_names(program.flags) + "\" ;;\n";
   for (const CommandInfo& command : program.commands) {
-    text += "      " + command.name + ") [[ $current == -* ]] && words=\"" + flag_names(command.flags) +
-            "\" ;;\n";
+    text += "      " + command.name + ") if [[ $current == -* ]]; then words=\"" + flag_names(command.flags) +
+            "\"; else words=\"" + positional_choices(command) + "\"; fi ;;\n";
   }
   text +=
       "    esac\n  fi\n  [[ -n $words ]] && COMPREPLY=($(compgen -W \"$words\" -- "
@@ -100,7 +108,8 @@ std::string zsh_script(const ProgramInfo& program) {
   for (const CommandInfo& command : program.commands) {
     text += "    " + command.name + ")\n      _arguments";
     for (const FlagInfo& flag : command.flags) text += zsh_flag(flag);
-    text += " \\\n        '*:file:_files'\n      ;;\n";
+    const std::string words = positional_choices(command);
+    text += " \\\n        '*:argument:" + (words.empty() ? "_files" : "(" + words + ")") + "'\n      ;;\n";
   }
   return text + "  esac\n}\nif [[ $funcstack[1] == _" + program.name + " ]]; then _" + program.name +
          " \"$@\"; else compdef _" + program.name + " " + program.name + "; fi\n";
@@ -126,6 +135,8 @@ std::string fish_script(const ProgramInfo& program) {
   }
   for (const FlagInfo& flag : program.flags) text += fish_flag(begin + " -n __fish_use_subcommand", flag);
   for (const CommandInfo& command : program.commands) {
+    if (const std::string words = positional_choices(command); !words.empty())
+      text += begin + " -f -n '__fish_seen_subcommand_from " + command.name + "' -a '" + words + "'\n";
     for (const FlagInfo& flag : command.flags)
       text += fish_flag(begin + " -n '__fish_seen_subcommand_from " + command.name + "'", flag);
   }

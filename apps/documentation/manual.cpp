@@ -58,7 +58,7 @@ std::string in_cell(std::string text) {
 
 std::string manual_page(const ProgramInfo& program, const std::string& version) {
   std::string out =
-      ".TH VULCAP 1 \"\" \"vulcap " + version + "\" \"User Commands\"\n.SH NAME\n" + program.name +
+      ".TH VULCAP 1 \"\" \"vulcap " + version + "\" \"User Commands\"\n.ad l\n.SH NAME\n" + program.name +
       " \\- captions images with ONNX vision\\-language models\n.SH SYNOPSIS\n.B " + program.name +
       "\n.I COMMAND\n.RI [ OPTIONS ]\n.SH DESCRIPTION\n" + troff(program.description) + "\n.SH OPTIONS\n";
   for (const FlagInfo& flag : program.flags) out += troff_flag(flag);
