@@ -71,6 +71,8 @@ std::string footer() {
       "  vulcap caption -m DIR *.jpg --format jsonl    with another model, a record an image\n"
       "  vulcap caption -i                             paths line by line; the model stays loaded\n"
       "  vulcap watch DIR --sidecar                    photo.txt beside each photo.jpg that appears\n"
+      "  vulcap batch DIR -o OUT.jsonl -b 16           a job that goes on where it was stopped\n"
+      "  vulcap doctor                                 why it runs where it runs\n"
       "\nResults go to stdout, everything else to stderr. Exit codes:\n";
   for (const auto& [code, meaning] : kExitCodes)
     text += "  " + std::to_string(code) + (code < 10 ? "    " : "  ") + meaning + "\n";

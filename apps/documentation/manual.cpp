@@ -40,9 +40,13 @@ std::string remarks_of(const FlagInfo& flag) {
   return text;
 }
 
+std::string explained(const FlagInfo& flag) {
+  return (flag.description.empty() ? "As in transformers." : flag.description + ".") + remarks_of(flag);
+}
+
 std::string troff_flag(const FlagInfo& flag) {
   const std::string text = ".TP\n\\fB" + troff(names_of(flag)) + "\\fR \\fI" + troff(value_of(flag)) + "\\fR";
-  return text + "\n" + troff(flag.description + "." + remarks_of(flag)) + "\n";
+  return text + "\n" + troff(explained(flag)) + "\n";
 }
 
 std::string troff_lines(const std::string& text) { return ".nf\n" + troff(text) + "\n.fi\n"; }
@@ -95,7 +99,7 @@ std::string commands_markdown(const ProgramInfo& program) {
         if (flag.group != group) continue;
         const std::string value = value_of(flag);
         out += "| `" + in_cell(names_of(flag) + (value.empty() ? "" : " " + value)) + "` | " +
-               in_cell(flag.description + "." + remarks_of(flag)) + " |\n";
+               in_cell(explained(flag)) + " |\n";
       }
     }
   }

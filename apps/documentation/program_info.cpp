@@ -31,7 +31,7 @@ FlagInfo describe_flag(const CLI::Option& option) {
   if (option.get_type_size() != 0) {
     flag.choices = choices_of(type);
     flag.value = flag.choices.empty() ? type.substr(0, type.find(':')) : type.substr(type.find('{'));
-    if (flag.value.empty()) flag.value = "TEXT";
+    if (flag.value.empty() && option.get_expected_min() > 0) flag.value = "TEXT";
   }
   flag.description = option.get_description();
   flag.default_value = option.get_default_str();
