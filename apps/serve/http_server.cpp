@@ -1,5 +1,6 @@
 #include "apps/serve/http_server.h"
 
+#include <arpa/inet.h>
 #include <netdb.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -158,7 +159,9 @@ void HttpServer::serve(Connection& connection) {
 }
 
 bool is_loopback(const std::string& host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
+  in_addr address{};
+  const bool is_address = inet_pton(AF_INET, host.c_str(), &address) == 1;
+  return host == "localhost" || host == "::1" || (is_address && ntohl(address.s_addr) >> 24 == 127);
 }
 
 }  // namespace vulcap::apps::serve

@@ -28,7 +28,7 @@ std::string flags_of(const json& changes) {
 }
 
 TEST(ChatApi, OpenAiNamesBecomeSettings) {
-  EXPECT_EQ(flags_of({}), "");
+  EXPECT_EQ(flags_of(json::object()), "");
   EXPECT_EQ(flags_of({{"max_tokens", 7}}), "max-new-tokens=7 ");
   EXPECT_EQ(flags_of({{"max_completion_tokens", 7}, {"seed", 3}}), "max-new-tokens=7 seed=3 ");
   EXPECT_EQ(flags_of({{"temperature", 0}}), "do-sample=false ");

@@ -63,8 +63,7 @@ Browser::Browser(int width, int height) {
   close(read_end);
   close(write_end);
   if (result != 0) throw std::runtime_error("chromium cannot be started");
-  const json target =
-      call("Target.createTarget", {{"url", "about:blank"}, {"width", width}, {"height", height}});
+  const json target = call("Target.createTarget", {{"url", "about:blank"}});
   session_ =
       call("Target.attachToTarget", {{"targetId", target["targetId"]}, {"flatten", true}})["sessionId"];
 }
