@@ -119,7 +119,6 @@ void Connection::finish() {
 }
 
 void Connection::cut() {
-  cut_ = true;
   const std::lock_guard lock(mutex_);
   if (socket_ >= 0) shutdown(socket_, SHUT_RDWR);
 }

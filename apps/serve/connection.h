@@ -39,7 +39,6 @@ class Connection : public httplib::Stream {
   void finish();
   // Ends the exchange at once; from any thread.
   void cut();
-  bool is_cut() const { return cut_; }
 
   bool is_readable() const override { return true; }
   bool is_writable() const override { return client_is_there(); }
@@ -61,7 +60,6 @@ class Connection : public httplib::Stream {
   Clock::time_point opened_ = Clock::now();
   Clock::time_point deadline_ = opened_;
   std::atomic<bool> received_ = false;
-  std::atomic<bool> cut_ = false;
   std::string buffer_;  // received and not yet read
   size_t read_ = 0;     // of buffer_
 };

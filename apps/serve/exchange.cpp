@@ -148,17 +148,19 @@ class Exchange::Parser : public httplib::Server {
       if (problem == 0) request.body.append(data, size);
       return problem == 0;
     });
+    const bool late = current->late();
+    current->set_received();
     if (problem == 413) {
       fill(response, too_large());
     } else if (problem == 503) {
       fill(response, handler_.failure(503, "too many large requests at once"));
+    } else if (!whole && late) {
+      fill(response, handler_.failure(408, "the body did not come in time"));
     } else if (!whole) {
-      fill(response, current->late() ? handler_.failure(408, "the body did not come in time")
-                                     : handler_.failure(400,
-                                                        "the body cannot be read: cut short, or not in the "
-                                                        "coding that the header names"));
+      fill(response, handler_.failure(400,
+                                      "the body cannot be read: cut short, or not in the coding that the "
+                                      "header names"));
     } else {
-      current->set_received();
       fill(response, handler_.answer(request));
     }
     bodies_ -= counted;

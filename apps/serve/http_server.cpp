@@ -23,7 +23,8 @@ namespace {
 
 constexpr int kBacklog = 512;
 constexpr int kTidyMilliseconds = 1000;
-constexpr size_t kOwnFiles = 64;  // descriptors for everything but connections
+constexpr std::chrono::milliseconds kTimeToEnd{500};  // of a connection that was cut
+constexpr size_t kOwnFiles = 64;                      // descriptors for everything but connections
 
 [[noreturn]] void fail_listening(const std::string& host, int port, const std::string& why) {
   throw core::Error(core::ErrorCode::kRuntime, "cannot listen on " + host + " port " + std::to_string(port) +
@@ -119,7 +120,6 @@ void HttpServer::accept_one() {
   }
   auto connection = std::make_shared<Connection>(socket, limits_);
   if (clients_.size() >= limits_.connections && !make_room()) return refuse(connection);
-  if (clients_.size() >= 2 * limits_.connections) return refuse(connection);
   try {
     Client client{connection, {}, std::make_shared<std::atomic<bool>>(false)};
     client.thread = std::thread([this, connection, done = client.done] {
@@ -137,10 +137,17 @@ void HttpServer::refuse(const std::shared_ptr<Connection>& connection) {
 }
 
 bool HttpServer::make_room() {
-  for (Client& client : clients_) {
-    if (*client.done || client.connection->received() || client.connection->is_cut()) continue;
-    client.connection->cut();
-    return true;
+  const auto is_cuttable = [](const Client& client) {
+    return !*client.done && !client.connection->received();
+  };
+  const auto oldest = std::find_if(clients_.begin(), clients_.end(), is_cuttable);
+  if (oldest == clients_.end()) return false;
+  oldest->connection->cut();
+  const size_t before = clients_.size();
+  for (const auto end = Connection::Clock::now() + kTimeToEnd; Connection::Clock::now() < end;) {
+    forget_finished();
+    if (clients_.size() < before) return true;
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
   }
   return false;
 }

@@ -42,7 +42,7 @@ class HttpServer {
 
   void accept_one();
   void refuse(const std::shared_ptr<Connection>& connection);
-  // Cuts the oldest connection whose request is not whole; false when there is none.
+  // Ends the oldest connection whose request is not whole; false when there is none.
   bool make_room();
   void forget_finished();
   void serve(Connection& connection);

@@ -181,7 +181,6 @@ Reply Router::finished(const HttpRequest& request, Reply reply, Clock::time_poin
                       line = request.method + " " + request.path] {
     const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     metrics_.count_request(route, status, seconds);
-    if (!log_reads(LogLevel::kDetail)) return;
     log_detail(line + " " + std::to_string(status) + " " + std::to_string(int(seconds * 1e3)) + " ms");
   };
   if (!reply.stream) {

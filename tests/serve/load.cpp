@@ -20,6 +20,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using nlohmann::json;
 
+constexpr const char* kHugeNumbers = R"({"messages": -1e999, "max_tokens": -99999999999999999999})";
+
 class Client {
  public:
   Client(int port, unsigned seed, LoadOutcome& outcome, std::mutex& mutex)

@@ -197,7 +197,7 @@ std::vector<Refused> refused_requests() {
       {"unknown_setting", posted("/?speed=9", samples()[0].bytes), 400, "speed: is no setting"},
       {"bad_setting", posted("/?num_beams=-1", samples()[0].bytes), 400, "num_beams"},
       {"other_model", posted("/models/blip", samples()[0].bytes), 404, "this server has 'scenes'"},
-      {"no_json", posted("/v1/chat/completions", "{\"messages\": "), 400, "byte 13"},
+      {"no_json", posted("/v1/chat/completions", "{\"messages\": "), 400, "byte 14"},
       {"deep_json", posted("/v1/chat/completions", deep), 400, "deeper than 64"},
       {"much_json", posted("/v1/chat/completions", many + "]}"), 400, "more than 100000 values"},
       {"huge_number", posted("/v1/chat/completions", "{\"n\": 1e999}"), 400, "number"},
