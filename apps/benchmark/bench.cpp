@@ -111,7 +111,9 @@ class Bench {
     warn_if_busy();
     size_t engines = 0;
     for (const BenchGroup& group : groups) engines += group.size();
-    progress_.emplace("bench", "runs", engines * size_t(2 * options_.starts + options_.repetitions));
+    progress_.emplace(
+        "bench", "runs",
+        engines * size_t(options_.starts + std::max(options_.starts, 1) + options_.repetitions));
     const auto reports = make_reports();
     for (const BenchGroup& group : groups) {
       std::vector<Measurement> measured = measure(group);

@@ -15,6 +15,7 @@
 #include "apps/benchmark/plot.h"
 #include "apps/benchmark/report.h"
 #include "apps/cli/log.h"
+#include "loader/base64.h"
 #include "loader/new_file.h"
 
 namespace vulcap::apps {
@@ -24,17 +25,6 @@ namespace {
 constexpr size_t kMostPictures = 24;
 constexpr size_t kLargestPicture = 400'000;  // bytes of the file
 
-std::string base64(const std::string& bytes) {
-  static const char* digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const auto byte = [&](size_t at) { return at < bytes.size() ? uint32_t(uint8_t(bytes[at])) : 0u; };
-    const uint32_t three = byte(i) << 16 | byte(i + 1) << 8 | byte(i + 2);
-    for (size_t k = 0; k < 4; ++k) text += i + k <= bytes.size() ? digits[three >> (18 - 6 * k) & 63] : '=';
-  }
-  return text;
-}
-
 std::string picture(const std::string& file) {
   std::error_code error;
   if (std::filesystem::file_size(file, error) > kLargestPicture || error) return "";
@@ -42,7 +32,8 @@ std::string picture(const std::string& file) {
   std::stringstream bytes;
   bytes << in.rdbuf();
   const char* kind = bytes.str().starts_with("\x89PNG") ? "png" : "jpeg";
-  return "<img alt=\"\" src=\"data:image/" + std::string(kind) + ";base64," + base64(bytes.str()) + "\">";
+  return "<img alt=\"\" src=\"data:image/" + std::string(kind) + ";base64," +
+         loader::encode_base64(bytes.str()) + "\">";
 }
 
 double ms(const Measurement& m, Phase phase) { return median(m.series(phase).seconds) * 1e3; }
