@@ -1,7 +1,7 @@
 #include "apps/batch/merge.h"
 
+#include <algorithm>
 #include <filesystem>
-#include <optional>
 #include <span>
 
 #include "apps/batch/merge_parts.h"
@@ -122,12 +122,12 @@ void write_output(const MergedParts& merged, const MergePlan& plan, const std::s
 }  // namespace
 
 int run_merge(const MergeOptions& options) {
+  std::vector<std::string> gaps;
+  std::vector<Part> parts = open_parts(options, gaps);
   if (!options.overwrite && !read_journal(options.output).header.is_null()) {
     throw core::Error(core::ErrorCode::kUsage,
                       options.output + ": there are records already; give another output, or --overwrite");
   }
-  std::vector<std::string> gaps;
-  std::vector<Part> parts = open_parts(options, gaps);
   if (parts.empty())
     throw core::Error(core::ErrorCode::kRuntime,
                       options.parts.front() + ": there is no such file, and no other part");

@@ -18,6 +18,9 @@ RecordIdentity identify_json(std::string_view text) {
 std::string json_outcome(std::string_view text) {
   auto record = nlohmann::json::parse(text);
   for (const char* name : {"timing", "device", "fallback"}) record.erase(name);
+  if (record.contains("captions")) {
+    for (auto& caption : record["captions"]) caption.erase("score");
+  }
   return dumped(record);
 }
 
@@ -29,6 +32,7 @@ std::string write_json(const CaptionRecord& record, const BatchItem& item) {
 
 constexpr size_t kFile = 0;
 constexpr size_t kRank = 1;
+constexpr size_t kScore = 3;
 constexpr size_t kDevice = 5;
 constexpr size_t kError = 8;
 
@@ -53,7 +57,7 @@ std::string csv_outcome(std::string_view text) {
     const size_t length = csv_end(text) == 0 ? text.size() : csv_end(text);
     const auto fields = row_fields(text.substr(0, length));
     for (size_t i = 0; i < fields.size(); ++i) {
-      if (i < kDevice || i >= kError) outcome += fields[i] + '\0';
+      if (i != kScore && (i < kDevice || i >= kError)) outcome += fields[i] + '\0';
     }
     text.remove_prefix(length);
   }

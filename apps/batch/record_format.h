@@ -21,7 +21,8 @@ struct RecordFormat {
   std::string head;  // what a file begins with: a whole line, or nothing
   RecordEnd end;
   std::function<RecordIdentity(std::string_view)> identify;  // throws std::exception for what is no record
-  // What a record says, whatever device it was made on and how fast; for a comparison.
+  // What a record says, for a comparison: without times, device and scores, whose last digits depend on what
+  // else was in the batch.
   std::function<std::string(std::string_view)> outcome;
   // With its end of line.
   std::function<std::string(const CaptionRecord&, const BatchItem&)> write;
