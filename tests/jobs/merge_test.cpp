@@ -72,12 +72,12 @@ TEST_F(Merge, CsvOfSeveralCaptionsAnImage) {
   EXPECT_TRUE(exits(run_vulcap({"merge", first, second, "-o", (folder_ / "all.csv").string()}), 0));
   // File, rank and caption.
   const auto rows = [](const fs::path& file) {
-    std::vector<std::vector<std::string>> rows;
+    std::vector<std::vector<std::string>> all;
     for (const std::string& line : lines_of(read_file(file))) {
-      rows.push_back(apps::csv_fields(line, ','));
-      rows.back().resize(3);
+      all.push_back(apps::csv_fields(line, ','));
+      all.back().resize(3);
     }
-    return rows;
+    return all;
   };
   EXPECT_EQ(rows(folder_ / "all.csv"), rows(folder_ / "alone.csv"));
   EXPECT_EQ(rows(folder_ / "all.csv").size(), 1 + 2 * kImages);
