@@ -10,7 +10,6 @@ namespace vulcap::apps {
 RecordWriter::RecordWriter(std::string format, const std::filesystem::path& output, bool with_names)
     : format_(std::move(format)), with_names_(with_names) {
   if (!output.empty()) file_ = std::make_unique<loader::NewFile>(output);
-  if (format_ == "csv") put(csv_header());
 }
 
 void RecordWriter::put(std::string_view text) {
@@ -41,7 +40,13 @@ void RecordWriter::write_text(const CaptionRecord& record) {
   put(text.starts_with(streamed) ? text.substr(streamed.size()) : "\n" + text);
 }
 
+void RecordWriter::begin() {
+  if (!begun_ && format_ == "csv") put(csv_header());
+  begun_ = true;
+}
+
 void RecordWriter::write(const CaptionRecord& record) {
+  begin();
   if (format_ == "text") write_text(record);
   if (format_ == "json") array_.push_back(record_json(record));
   if (format_ == "jsonl") put(dumped(record_json(record)) + "\n");
@@ -49,6 +54,7 @@ void RecordWriter::write(const CaptionRecord& record) {
 }
 
 void RecordWriter::finish(bool complete) {
+  begin();
   if (format_ == "json") put(dumped(array_, 2) + "\n");
   if (file_ && complete) file_->commit();
   file_.reset();

@@ -26,6 +26,7 @@ class RecordWriter {
 
  private:
   void put(std::string_view text);
+  void begin();
   void write_text(const CaptionRecord& record);
 
   std::string format_;
@@ -33,6 +34,7 @@ class RecordWriter {
   std::unique_ptr<loader::NewFile> file_;
   nlohmann::json array_ = nlohmann::json::array();
   std::string streamed_;
+  bool begun_ = false;
 };
 
 }  // namespace vulcap::apps
