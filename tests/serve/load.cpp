@@ -115,8 +115,7 @@ class Client {
       case 6:
         return post("/models/another", image, image.size());
       default:
-        return post("/v1/chat/completions", R"({"messages": -1e999, "max_tokens": -99999999999999999999})",
-                    58);
+        return post("/v1/chat/completions", kHugeNumbers, std::string_view(kHugeNumbers).size());
     }
   }
 
