@@ -10,6 +10,14 @@
 #include "runtime/core/error.h"
 
 namespace vulcap::apps {
+namespace {
+
+// An error's message without its advice, which is for those who have to act.
+std::string cause_of(const core::Error& error) {
+  return error.message().substr(0, error.message().find("; "));
+}
+
+}  // namespace
 
 CaptionEngine::CaptionEngine(const ModelOptions& model, Remarks& remarks)
     : model_(model), remarks_(remarks), opened_(model.open_for_user()), model_dir_(model.model_dir()) {
@@ -32,9 +40,9 @@ void CaptionEngine::load_or_fall_back() {
     try {
       return load();
     } catch (const plan::OutOfMemory& error) {
-      recover_memory(error.message(), 1);
+      recover_memory(cause_of(error), 1);
     } catch (const plan::DeviceLost& error) {
-      recover_device(error.message());
+      recover_device(cause_of(error));
     }
   }
 }
@@ -104,9 +112,9 @@ std::optional<std::vector<loader::CaptionResult>> CaptionEngine::attempt(size_t 
       answered_ = true;
       return results;
     } catch (const plan::OutOfMemory& error) {
-      recover_memory(error.message(), images);
+      recover_memory(cause_of(error), images);
     } catch (const plan::DeviceLost& error) {
-      recover_device(error.message());
+      recover_device(cause_of(error));
     } catch (const std::bad_alloc&) {
       recover_memory("the machine's memory is exhausted", images);
     }
