@@ -1,12 +1,12 @@
 #include "apps/benchmark/fingerprint.h"
 
+#include <build_info.h>
 #include <sys/utsname.h>
 
 #include <charconv>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
-#include "build_info.h"
 #include "runtime/cpu/cpu_info.h"
 #if VULCAP_VULKAN
 #include "runtime/vulkan/devices.h"
