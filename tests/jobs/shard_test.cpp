@@ -20,10 +20,22 @@ constexpr const char* kKnown[] = {"SLURM_ARRAY_TASK_ID",  "SLURM_ARRAY_TASK_COUN
                                   "SLURM_NTASKS",         "SLURM_STEP_NUM_TASKS",   "SLURM_JOB_ID",
                                   "SLURM_STEP_ID",        "JOB_COMPLETION_INDEX",   "JOB_COMPLETIONS"};
 
+// Of all that are known only these are set, while it lives.
+struct Environs {
+  explicit Environs(const Variables& variables) {
+    clear();
+    for (const auto& [name, value] : variables) setenv(name.c_str(), value.c_str(), 1);
+  }
+  ~Environs() { clear(); }
+
+  static void clear() {
+    for (const char* name : kKnown) unsetenv(name);
+  }
+};
+
 // The part, or the message of the refusal.
 std::string choice(const Variables& variables) {
-  for (const char* name : kKnown) unsetenv(name);
-  for (const auto& [name, value] : variables) setenv(name.c_str(), value.c_str(), 1);
+  const Environs environs(variables);
   try {
     return apps::shard_from_environment().shard.text();
   } catch (const core::Error& error) {
