@@ -36,6 +36,13 @@ Arguments all_arguments(const fs::path& folder, const fs::path& out, const Argum
   return arguments;
 }
 
+// Where tests run in a job of a scheduler themselves, its variables are not meant.
+Environment without_scheduler(Environment changes) {
+  for (const char* name : {"SLURM_ARRAY_TASK_ID", "SLURM_PROCID", "JOB_COMPLETION_INDEX"})
+    changes.emplace(name, "");
+  return changes;
+}
+
 }  // namespace
 
 Sizes& sizes() {
@@ -95,11 +102,12 @@ Arguments batch_arguments(const fs::path& folder, const fs::path& out) {
 
 Outcome run_batch(const fs::path& folder, const fs::path& out, const Arguments& more,
                   const Environment& changes) {
-  return run_vulcap(all_arguments(folder, out, more), changes, std::chrono::seconds(3600));
+  return run_vulcap(all_arguments(folder, out, more), without_scheduler(changes), std::chrono::seconds(3600));
 }
 
 ChildProcess start_batch(const fs::path& folder, const fs::path& out, const Environment& changes) {
-  return ChildProcess(VULCAP_PROGRAM, batch_arguments(folder, out), program_environment(changes));
+  return ChildProcess(VULCAP_PROGRAM, batch_arguments(folder, out),
+                      program_environment(without_scheduler(changes)));
 }
 
 std::string whole_lines(const fs::path& file) {
