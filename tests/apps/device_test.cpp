@@ -106,7 +106,7 @@ class PipelineCacheVulkan : public VulkanProgramTest {
   std::vector<fs::path> files() const {
     std::vector<fs::path> found;
     for (const auto& entry : fs::recursive_directory_iterator(folder_ / "vulcap")) {
-      if (entry.is_regular_file()) found.push_back(entry.path());
+      if (entry.path().extension() == ".bin") found.push_back(entry.path());
     }
     return found;
   }
