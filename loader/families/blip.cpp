@@ -98,11 +98,8 @@ class BlipAnswers : public Blip {
   }
 
   // Nothing beyond the image encoder is known before there is a question.
-  void encode(const image::PixelValues& pixels) override { run_encoder(pixels); }
-  void prepare(const generate::GenerationConfig&) override {
-    const auto [height, width] = input_size();
-    prepare_encoder({std::vector<float>(size_t(3) * size_t(height) * size_t(width)), 3, height, width});
-  }
+  void encode(const image::PixelValues& pixels) override { run_encoder({&pixels, 1}); }
+  void prepare(const generate::GenerationConfig&) override { prepare_encoder(); }
 
  private:
   std::vector<int64_t> prompt_ids(const CaptionPrompt& prompt, const generate::GenerationConfig&) override {
@@ -113,10 +110,10 @@ class BlipAnswers : public Blip {
     return {bos()};
   }
 
-  session::EncoderOutput decoder_states(const session::EncoderOutput& image,
+  session::EncoderOutput decoder_states(const session::EncoderOutput& of_images,
                                         const CaptionPrompt& prompt) override;
   core::Tensor question_input(const graph::Value& input, const std::vector<int64_t>& ids,
-                              const core::Tensor& image) const;
+                              const core::Tensor& images) const;
   std::vector<const plan::Plan*> plans() const override {
     std::vector<const plan::Plan*> all = Blip::plans();
     const auto own = questions_.plans();
@@ -138,27 +135,30 @@ core::Tensor ones(core::DType dtype, core::Shape shape) {
 }
 
 core::Tensor BlipAnswers::question_input(const graph::Value& input, const std::vector<int64_t>& ids,
-                                         const core::Tensor& image) const {
-  const auto length = int64_t(ids.size());
-  if (input.name == "encoder_hidden_states") return as_float(image, input.dtype);
-  if (input.name == "attention_mask") return ones(input.dtype, {1, length});
-  if (input.name == "encoder_attention_mask") return ones(input.dtype, {1, image.shape().at(1)});
+                                         const core::Tensor& images) const {
+  const int64_t count = images.shape().at(0);
+  const core::Shape shape{count, int64_t(ids.size())};
+  if (input.name == "encoder_hidden_states") return as_float(images, input.dtype);
+  if (input.name == "attention_mask") return ones(input.dtype, shape);
+  if (input.name == "encoder_attention_mask") return ones(input.dtype, {count, images.shape().at(1)});
+  std::vector<int64_t> all;
+  for (int64_t i = 0; i < count; ++i) all.insert(all.end(), ids.begin(), ids.end());
   if (input.name == "input_ids" && input.dtype == core::DType::kI32)
-    return core::Tensor::from(input.dtype, {1, length}, std::vector<int32_t>(ids.begin(), ids.end()));
-  if (input.name == "input_ids") return core::Tensor::from(core::DType::kI64, {1, length}, ids);
+    return core::Tensor::from(input.dtype, shape, std::vector<int32_t>(all.begin(), all.end()));
+  if (input.name == "input_ids") return core::Tensor::from(core::DType::kI64, shape, all);
   throw Error(ErrorCode::kInvalidModel,
               "the question encoder's input '" + input.name + "' has no known role");
 }
 
-session::EncoderOutput BlipAnswers::decoder_states(const session::EncoderOutput&,
+session::EncoderOutput BlipAnswers::decoder_states(const session::EncoderOutput& of_images,
                                                    const CaptionPrompt& prompt) {
   const std::vector<int64_t> ids = encoded(prompt.text);
-  const core::Tensor image = encoder_program_->read(states_name_);
+  const core::Tensor images = read_output(of_images);
   const graph::Graph& graph = questions_.graph();
   session::NamedTensors inputs;
   for (graph::ValueId id : graph.inputs) {
     const graph::Value& input = graph.value(id);
-    inputs[input.name] = question_input(input, ids, image);
+    inputs[input.name] = question_input(input, ids, images);
   }
   session::Program& program = questions_.prepare(inputs);
   program.run();

@@ -12,6 +12,7 @@
 
 #include "loader/generation/text_decoder.h"
 #include "loader/generation_config.h"
+#include "loader/grounding/locations.h"
 #include "loader/tasks/captioner.h"
 #include "loader/tokenizer/tokenizer.h"
 #include "runtime/generate/generate.h"
@@ -42,7 +43,12 @@ class CaptionerBase : public Captioner {
                 const LoadOptions& options, const std::string& processor);
 
   // --- what a family says ---
-  // The prompt's ids, all that generate() is to know of it; the image is encoded already. Throws
+  // Images run together when their pixel values have one shape and their prompts one length; what follows is
+  // asked once for all of them.
+
+  // Tokens of the prompt for an image of this size, where they depend on it: else 0.
+  virtual size_t prompt_length(const CaptionPrompt&, const grounding::ImageSize&) const { return 0; }
+  // The prompt's ids, all that generate() is to know of it; the images are encoded already. Throws
   // core::Error(kUsage) for a prompt that the family does not take.
   virtual std::vector<int64_t> prompt_ids(const CaptionPrompt& prompt,
                                           const generate::GenerationConfig& config) = 0;
@@ -51,10 +57,12 @@ class CaptionerBase : public Captioner {
   // As generate::StepModel::step; feeds ids to the decoder unless a family embeds them.
   virtual std::span<const float> step(std::span<const int64_t> ids, int rows, int length,
                                       std::span<const int32_t> reorder);
-  // What transformers' processors of the encoder's ids are given; see generate::Prompts. Empty: there are
-  // none.
-  virtual std::vector<int64_t> encoder_ids() const { return {}; }
-  virtual Caption make_caption(const generate::Sequence& sequence, const CaptionPrompt& prompt) const;
+  // What transformers' processors of the encoder's ids are given for an image; see generate::Prompts. Empty:
+  // there are none.
+  virtual std::vector<int64_t> encoder_ids(size_t) const { return {}; }
+  // `image`: which of those that run together.
+  virtual Caption make_caption(const generate::Sequence& sequence, const CaptionPrompt& prompt,
+                               size_t image) const;
   // Positions of the decoder beside those of the ids: image features in front of the text.
   virtual int64_t prefix_positions() const { return 0; }
   // Positions of the prompt that start() embeds in place of ids, which are then empty; see
@@ -62,13 +70,12 @@ class CaptionerBase : public Captioner {
   virtual int64_t embedded_positions() const { return 0; }
   // More positions that prepare() makes room for: those of a prompt beyond one token.
   virtual int64_t usual_positions() const { return 0; }
+  // Called when the images are encoded, or their place is known: what of their sizes the prompt depends on.
+  virtual void note_images(std::span<const image::PixelValues>, const session::EncoderOutput&) {}
   // What the decoder reads, from what the image encoder has computed: that itself, unless a family puts
-  // something between them.
-  virtual session::EncoderOutput decoder_states(const session::EncoderOutput& image,
+  // something between them; nothing for a decoder that takes embeddings.
+  virtual session::EncoderOutput decoder_states(const session::EncoderOutput& images,
                                                 const CaptionPrompt& prompt);
-  // The encoder's program with the pixels written, not yet run; returns what the decoder reads of it, where
-  // it will be: nothing for one that takes embeddings, the pixels for one with the image encoder inside.
-  virtual session::EncoderOutput prepare_encoder(const image::PixelValues& pixels);
   // Of everything made so far.
   virtual std::vector<const plan::Plan*> plans() const;
 
@@ -87,7 +94,11 @@ class CaptionerBase : public Captioner {
   // Throws core::Error(kUsage) when there is a --task, for families that know none.
   static void refuse_task(const CaptionPrompt& prompt);
   int64_t reserve_positions(const generate::GenerationConfig& config, int64_t prompt_length);
-  session::EncoderOutput run_encoder(const image::PixelValues& pixels);
+  // Runs the image encoder; images of one shape go together where its graph takes several. For a decoder with
+  // the image encoder inside it is the pixels themselves.
+  session::EncoderOutput run_encoder(std::span<const image::PixelValues> images);
+  // Plans for an image of the usual size, with everything noted as for a real one.
+  session::EncoderOutput prepare_encoder();
   // Reads the longest sequence from the text model's settings.
   void read_positions(const nlohmann::json& text_config);
 
@@ -101,17 +112,37 @@ class CaptionerBase : public Captioner {
   bool positions_are_table_ = true;
   std::unique_ptr<session::Session> encoder_;
   session::Program* encoder_program_ = nullptr;
-  std::string states_name_;               // the encoder's output that the decoder reads
+  std::string states_name_;  // the encoder's output that the decoder reads
+  // Of the images that run together; where only pixel values are given, those of these.
+  std::vector<grounding::ImageSize> image_sizes_;
   std::unique_ptr<TextDecoder> decoder_;  // null when only the encoder was asked for
   std::vector<std::string> remarks_;
   std::vector<std::string> description_;
 
  private:
-  session::EncoderOutput write_pixels(const image::PixelValues& pixels);
+  struct Group;
 
-  std::shared_ptr<plan::Buffer> pixel_buffer_;  // of a decoder with the image encoder inside
-  uint64_t pixel_bytes_ = 0;
+  session::EncoderOutput prepare_images(std::span<const image::PixelValues> images);
+  session::EncoderOutput write_pixels(std::span<const image::PixelValues> images);
+  bool prepare_together(std::span<const image::PixelValues> images, session::EncoderOutput& output);
+  void join(const session::EncoderOutput& part, size_t at, size_t count, session::EncoderOutput& joined);
+  std::vector<Group> grouped(std::span<const image::Image> images, const CaptionPrompt& prompt) const;
+  std::vector<CaptionResult> caption_group(const Group& group, const CaptionPrompt& prompt,
+                                           const generate::GenerationConfig& config);
+  std::vector<CaptionResult> caption_together(std::span<const image::PixelValues> images,
+                                              const CaptionPrompt& prompt,
+                                              const generate::GenerationConfig& config,
+                                              const OnText& on_text);
+  void remark(const std::string& line);
+
+  // Pixels for a decoder with the image encoder inside, or the outputs of several runs of the encoder.
+  std::shared_ptr<plan::Buffer> joined_;
+  bool encoder_takes_batches_ = true;
+  bool decoder_takes_batches_ = true;
 };
+
+// An encoder's output as the host sees it.
+core::Tensor read_output(const session::EncoderOutput& output);
 
 // The output that holds hidden states: by its usual names, else the first one of rank 3.
 std::string hidden_states_of(const graph::Graph& encoder);

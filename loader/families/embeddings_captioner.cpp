@@ -55,13 +55,19 @@ void EmbeddingsCaptioner::load_parts(const nlohmann::json& config, int64_t first
   }
 }
 
-session::EncoderOutput EmbeddingsCaptioner::prepare_encoder(const image::PixelValues& pixels) {
-  const core::Shape shape = CaptionerBase::prepare_encoder(pixels).shape;
-  const size_t rows = core::element_count({shape.begin(), shape.end() - 1});
-  features_ = {int64_t(rows), pixels.frames, pixels.frame_rows, pixels.frame_columns};
+void EmbeddingsCaptioner::note_images(std::span<const image::PixelValues> images,
+                                      const session::EncoderOutput& output) {
+  const image::PixelValues& one = images.front();
+  const size_t rows = core::element_count({output.shape.begin(), output.shape.end() - 1});
+  features_ = {int64_t(rows / images.size()), one.frames, one.frame_rows, one.frame_columns};
   const int cell = std::max(1, preprocess_.patch_size * preprocess_.merge_size);
-  grid_rows_ = pixels.height / cell;
-  grid_columns_ = pixels.width / cell;
+  grid_rows_ = one.height / cell;
+  grid_columns_ = one.width / cell;
+}
+
+session::EncoderOutput EmbeddingsCaptioner::decoder_states(const session::EncoderOutput& images,
+                                                           const CaptionPrompt&) {
+  images_ = images;
   return {};
 }
 
@@ -91,7 +97,7 @@ void EmbeddingsCaptioner::start(const CaptionPrompt&, std::span<const int64_t>) 
   std::vector<int64_t> ids = layout_;
   std::replace(ids.begin(), ids.end(), kImage, int64_t{0});  // a token that every vocabulary has
   const core::Tensor text = as_float(embeddings_->embed(ids, 1, int(ids.size())), core::DType::kF32);
-  const core::Tensor features = as_float(encoder_program_->read(states_name_), core::DType::kF32);
+  const core::Tensor features = as_float(read_output(images_), core::DType::kF32);
   const int64_t width = text.shape().back();
   if (features.shape().back() != width) {
     throw core::Error(core::ErrorCode::kInvalidModel,
@@ -99,14 +105,16 @@ void EmbeddingsCaptioner::start(const CaptionPrompt&, std::span<const int64_t>) 
                           " wide but token embeddings " + std::to_string(width) +
                           "; the graphs are of different models");
   }
-  core::Tensor joined(core::DType::kF32, text.shape());
+  const auto images = int64_t(image_sizes_.size());
+  core::Tensor joined(core::DType::kF32, {images, int64_t(layout_.size()), width});
   const float* feature = features.as<float>().data();
-  for (size_t i = 0; i < layout_.size(); ++i) {
-    const bool is_image = layout_[i] == kImage;
-    const size_t at = i * size_t(width);
-    std::copy_n(is_image ? feature : text.as<float>().data() + at, width,
-                joined.mutable_as<float>().data() + at);
-    if (is_image) feature += width;
+  float* to = joined.mutable_as<float>().data();
+  for (int64_t image = 0; image < images; ++image) {
+    for (size_t i = 0; i < layout_.size(); ++i, to += width) {
+      const bool is_image = layout_[i] == kImage;
+      std::copy_n(is_image ? feature : text.as<float>().data() + i * size_t(width), width, to);
+      if (is_image) feature += width;
+    }
   }
   prompt_ = as_float(joined, decoder_->input_dtype(decoder_->roles().embeds));
   if (decoder_->roles().position_planes == 0) return;
@@ -140,7 +148,8 @@ std::span<const float> EmbeddingsCaptioner::run_step(const core::Tensor& embeddi
 }
 
 // The answer alone, without the prompt that the ids begin with.
-Caption EmbeddingsCaptioner::make_caption(const generate::Sequence& sequence, const CaptionPrompt&) const {
+Caption EmbeddingsCaptioner::make_caption(const generate::Sequence& sequence, const CaptionPrompt&,
+                                          size_t) const {
   const size_t prompt = visible_image_id() ? layout_.size() : 0;
   return {tokenizer_.decode(std::span<const int64_t>(sequence.ids).subspan(prompt)), sequence.ids,
           sequence.score};

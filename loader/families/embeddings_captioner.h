@@ -25,13 +25,15 @@ class EmbeddingsCaptioner : public CaptionerBase {
   // where transformers is given `inputs_embeds` alone.
   virtual std::optional<int64_t> visible_image_id() const { return std::nullopt; }
 
-  // Of the image that was encoded last.
+  // Of each image that was encoded last.
   const ImageFeatures& features() const { return features_; }
 
-  session::EncoderOutput prepare_encoder(const image::PixelValues& pixels) override;
   std::vector<const plan::Plan*> plans() const override;
 
  private:
+  void note_images(std::span<const image::PixelValues> images, const session::EncoderOutput& output) override;
+  session::EncoderOutput decoder_states(const session::EncoderOutput& images,
+                                        const CaptionPrompt& prompt) override;
   std::vector<int64_t> prompt_ids(const CaptionPrompt& prompt,
                                   const generate::GenerationConfig& config) override;
   int64_t embedded_positions() const override;
@@ -41,15 +43,17 @@ class EmbeddingsCaptioner : public CaptionerBase {
                               std::span<const int32_t> reorder) override;
   std::span<const float> run_step(const core::Tensor& embeddings, int rows, int length,
                                   std::span<const int32_t> reorder);
-  Caption make_caption(const generate::Sequence& sequence, const CaptionPrompt& prompt) const override;
+  Caption make_caption(const generate::Sequence& sequence, const CaptionPrompt& prompt,
+                       size_t image) const override;
 
   std::unique_ptr<TokenEmbeddings> embeddings_;
   ImageFeatures features_;
+  session::EncoderOutput images_;  // features of all images until start() has read them
   // Of image tokens, where the processor cuts patches.
   int64_t grid_rows_ = 0;
   int64_t grid_columns_ = 0;
   std::vector<int64_t> layout_;
-  core::Tensor prompt_;  // f[1, length, width] until the first step has read it
+  core::Tensor prompt_;  // f[images, length, width] until the first step has read it
   // M-RoPE: ids of the prompt i64[3, length] until the first step, and that of the next token.
   std::vector<int64_t> positions_;
   int64_t next_position_ = 0;

@@ -17,15 +17,19 @@ core::Tensor float_tensor(const std::vector<float>& numbers, core::DType dtype, 
 
 namespace {
 
-core::Shape pixel_shape(const graph::Value& input, const image::PixelValues& pixels) {
-  core::Shape shape{pixels.frames, pixels.channels, pixels.height, pixels.width};
-  if (input.shape && input.shape->size() == 5) shape.insert(shape.begin(), 1);
-  return shape;
+using Images = std::span<const image::PixelValues>;
+
+core::Shape pixel_shape(const graph::Value& input, Images images) {
+  const image::PixelValues& one = images.front();
+  const auto count = int64_t(images.size());
+  if (input.shape && input.shape->size() == 5)
+    return {count, one.frames, one.channels, one.height, one.width};
+  return {count * one.frames, one.channels, one.height, one.width};
 }
 
 // true or 1 for every pixel.
-core::Tensor pixel_mask(const graph::Value& input, const image::PixelValues& pixels) {
-  const core::Shape shape{1, pixels.frames, pixels.height, pixels.width};
+core::Tensor pixel_mask(const graph::Value& input, Images images) {
+  const core::Shape shape{int64_t(images.size()), images[0].frames, images[0].height, images[0].width};
   const size_t count = core::element_count(shape);
   if (input.dtype == core::DType::kI64)
     return core::Tensor::from(input.dtype, shape, std::vector<int64_t>(count, 1));
@@ -38,19 +42,28 @@ core::Tensor pixel_mask(const graph::Value& input, const image::PixelValues& pix
 
 }  // namespace
 
-session::NamedTensors encoder_inputs(const graph::Graph& encoder, const image::PixelValues& pixels,
+core::Tensor pixel_tensor(Images images, core::DType dtype, const core::Shape& shape) {
+  if (images.size() == 1) return float_tensor(images[0].data, dtype, shape);
+  std::vector<float> all;
+  for (const image::PixelValues& one : images) all.insert(all.end(), one.data.begin(), one.data.end());
+  return float_tensor(all, dtype, shape);
+}
+
+session::NamedTensors encoder_inputs(const graph::Graph& encoder, Images images,
                                      const image::PreprocessConfig& preprocess) {
   const bool cuts = preprocess.patch_size > 0;
-  const image::Patches patches = cuts ? image::to_patches(pixels, preprocess) : image::Patches{};
+  if (cuts && images.size() > 1)
+    throw core::Error(core::ErrorCode::kInvalidModel, "an encoder of patches takes one image at a time");
+  const image::Patches patches = cuts ? image::to_patches(images[0], preprocess) : image::Patches{};
   session::NamedTensors inputs;
   for (graph::ValueId id : encoder.inputs) {
     const graph::Value& input = encoder.value(id);
     if (input.name == "pixel_values" && cuts) {
       inputs[input.name] = float_tensor(patches.data, input.dtype, {patches.count(), patches.width});
     } else if (input.name == "pixel_values") {
-      inputs[input.name] = float_tensor(pixels.data, input.dtype, pixel_shape(input, pixels));
+      inputs[input.name] = pixel_tensor(images, input.dtype, pixel_shape(input, images));
     } else if (input.name == "pixel_attention_mask") {
-      inputs[input.name] = pixel_mask(input, pixels);
+      inputs[input.name] = pixel_mask(input, images);
     } else if ((input.name == "image_grid_thw" || input.name == "grid_thw") && cuts) {
       inputs[input.name] = core::Tensor::from<int64_t>(core::DType::kI64, {1, 3},
                                                        {patches.grid_t, patches.grid_h, patches.grid_w});

@@ -29,7 +29,7 @@ Role text_encoder_role() {
           }};
 }
 
-// The positions of both, f[1, positions, width] each, as one sequence in the given dtype.
+// The positions of both, f[images, positions, width] each, as one sequence an image in the given dtype.
 core::Tensor join_positions(const core::Tensor& first, const core::Tensor& second, core::DType dtype) {
   const core::Tensor parts[] = {as_float(first, dtype), as_float(second, dtype)};
   core::Shape shape = first.shape();
@@ -42,7 +42,13 @@ core::Tensor join_positions(const core::Tensor& first, const core::Tensor& secon
   shape[1] += other[1];
   core::Tensor joined(dtype, shape);
   std::byte* to = joined.mutable_bytes().data();
-  for (const core::Tensor& part : parts) to = std::copy(part.bytes().begin(), part.bytes().end(), to);
+  for (size_t image = 0; image < size_t(shape[0]); ++image) {
+    for (const core::Tensor& part : parts) {
+      const size_t bytes = part.bytes().size() / size_t(shape[0]);
+      const auto own = part.bytes().subspan(image * bytes, bytes);
+      to = std::copy(own.begin(), own.end(), to);
+    }
+  }
   return joined;
 }
 
@@ -51,40 +57,37 @@ class Florence2 : public CaptionerBase {
   Florence2(const std::filesystem::path& dir, const nlohmann::json& config, session::Device& device,
             const LoadOptions& options);
 
-  CaptionResult caption(const image::Image& image, const CaptionPrompt& prompt,
-                        const generate::GenerationConfig& config, const OnText& on_text) override;
-  CaptionResult caption_pixels(const image::PixelValues& pixels, const CaptionPrompt& prompt,
-                               const generate::GenerationConfig& config, const OnText& on_text) override;
   void prepare(const generate::GenerationConfig& config) override;
-  void encode(const image::PixelValues& pixels) override { run_encoder(pixels); }
+  void encode(const image::PixelValues& pixels) override { run_encoder({&pixels, 1}); }
 
  private:
   std::vector<int64_t> prompt_ids(const CaptionPrompt& prompt,
                                   const generate::GenerationConfig& config) override;
-  std::vector<int64_t> encoder_ids() const override;
-  session::EncoderOutput prepare_encoder(const image::PixelValues& pixels) override;
-  session::EncoderOutput decoder_states(const session::EncoderOutput& image,
+  size_t prompt_length(const CaptionPrompt& prompt, const grounding::ImageSize& size) const override;
+  std::vector<int64_t> encoder_ids(size_t image) const override;
+  void note_images(std::span<const image::PixelValues> images, const session::EncoderOutput& output) override;
+  session::EncoderOutput decoder_states(const session::EncoderOutput& images,
                                         const CaptionPrompt& prompt) override;
   std::span<const float> step(std::span<const int64_t> ids, int rows, int length,
                               std::span<const int32_t> reorder) override;
-  Caption make_caption(const generate::Sequence& sequence, const CaptionPrompt& prompt) const override;
+  Caption make_caption(const generate::Sequence& sequence, const CaptionPrompt& prompt,
+                       size_t image) const override;
   std::vector<const plan::Plan*> plans() const override;
 
-  // The encoder's program with image and text written, not yet run, and where its output will be.
-  session::EncoderOutput prepare_text_encoder(const core::Tensor& image, const core::Tensor& text);
+  std::vector<int64_t> text_ids(const grounding::Request& request) const;
+  // The encoder's program with images and texts written, not yet run, and where its output will be.
+  session::EncoderOutput prepare_text_encoder(const core::Tensor& images, const core::Tensor& texts);
 
   grounding::Settings settings_;
   std::unique_ptr<TokenEmbeddings> embeddings_;
   std::unique_ptr<session::Session> text_encoder_;
   session::Program* text_program_ = nullptr;
   int64_t image_token_ = -1;
-  int64_t image_positions_ = 0;  // of the last image's features
+  int64_t image_positions_ = 0;  // of an image's features
 
-  // What is being captioned.
-  grounding::ImageSize decoded_size_;  // of the image that caption() was given, until its pixels come
-  grounding::ImageSize image_size_;
-  grounding::Request request_;
-  std::vector<int64_t> text_ids_;
+  // What is asked about each image.
+  std::vector<grounding::Request> requests_;
+  std::vector<std::vector<int64_t>> text_ids_;  // of equal length
 };
 
 Florence2::Florence2(const std::filesystem::path& dir, const nlohmann::json& config, session::Device& device,
@@ -107,53 +110,53 @@ Florence2::Florence2(const std::filesystem::path& dir, const nlohmann::json& con
   load_decoder(files.require_decoders({.cross_attention = true, .input = DecoderNeeds::Input::kEither}));
 }
 
-CaptionResult Florence2::caption(const image::Image& image, const CaptionPrompt& prompt,
-                                 const generate::GenerationConfig& config, const OnText& on_text) {
-  decoded_size_ = {image.width, image.height};
-  return CaptionerBase::caption(image, prompt, config, on_text);
+std::vector<int64_t> Florence2::text_ids(const grounding::Request& request) const {
+  const tokenizer::Encoding text = tokenizer_.encode(request.prompt, tokenizer::EncodeOptions{});
+  return {text.ids.begin(), text.ids.end()};
 }
 
-// Regions are in pixels of the image where there is one, else of the pixel values.
-CaptionResult Florence2::caption_pixels(const image::PixelValues& pixels, const CaptionPrompt& prompt,
-                                        const generate::GenerationConfig& config, const OnText& on_text) {
-  image_size_ = std::exchange(decoded_size_, {});
-  if (image_size_.width == 0) image_size_ = {pixels.width, pixels.height};
-  return CaptionerBase::caption_pixels(pixels, prompt, config, on_text);
+// Regions are in pixels of the image.
+size_t Florence2::prompt_length(const CaptionPrompt& prompt, const grounding::ImageSize& size) const {
+  return text_ids(settings_.tasks.resolve(prompt.task, prompt.text, size)).size();
 }
 
 std::vector<int64_t> Florence2::prompt_ids(const CaptionPrompt& prompt,
                                            const generate::GenerationConfig& config) {
-  request_ = settings_.tasks.resolve(prompt.task, prompt.text, image_size_);
-  const tokenizer::Encoding text = tokenizer_.encode(request_.prompt, tokenizer::EncodeOptions{});
-  text_ids_.assign(text.ids.begin(), text.ids.end());
+  requests_.clear();
+  text_ids_.clear();
+  for (const grounding::ImageSize& size : image_sizes_) {
+    requests_.push_back(settings_.tasks.resolve(prompt.task, prompt.text, size));
+    text_ids_.push_back(text_ids(requests_.back()));
+  }
   return started_ids("", config);
 }
 
 // As Florence2Processor writes them: an image token for each feature, then the prompt.
-std::vector<int64_t> Florence2::encoder_ids() const {
+std::vector<int64_t> Florence2::encoder_ids(size_t image) const {
   std::vector<int64_t> ids;
   if (image_token_ >= 0) ids.assign(size_t(image_positions_), image_token_);
-  ids.insert(ids.end(), text_ids_.begin(), text_ids_.end());
+  ids.insert(ids.end(), text_ids_[image].begin(), text_ids_[image].end());
   return ids;
 }
 
-session::EncoderOutput Florence2::prepare_encoder(const image::PixelValues& pixels) {
-  session::EncoderOutput features = CaptionerBase::prepare_encoder(pixels);
-  image_positions_ = features.shape.at(1);
-  return features;
+void Florence2::note_images(std::span<const image::PixelValues>, const session::EncoderOutput& output) {
+  image_positions_ = output.shape.at(1);
 }
 
-session::EncoderOutput Florence2::decoder_states(const session::EncoderOutput&, const CaptionPrompt&) {
-  const core::Tensor text = embeddings_->embed(text_ids_, 1, int(text_ids_.size()));
-  session::EncoderOutput states = prepare_text_encoder(encoder_program_->read(states_name_), text);
+session::EncoderOutput Florence2::decoder_states(const session::EncoderOutput& images, const CaptionPrompt&) {
+  std::vector<int64_t> ids;
+  for (const std::vector<int64_t>& text : text_ids_) ids.insert(ids.end(), text.begin(), text.end());
+  const core::Tensor texts = embeddings_->embed(ids, int(text_ids_.size()), int(text_ids_[0].size()));
+  session::EncoderOutput states = prepare_text_encoder(read_output(images), texts);
   text_program_->run();
   return states;
 }
 
-session::EncoderOutput Florence2::prepare_text_encoder(const core::Tensor& image, const core::Tensor& text) {
+session::EncoderOutput Florence2::prepare_text_encoder(const core::Tensor& images,
+                                                       const core::Tensor& texts) {
   const graph::Graph& graph = text_encoder_->graph();
   const graph::Value& embeds = graph.value(graph.find_input(kEmbeds));
-  const core::Tensor joined = join_positions(image, text, embeds.dtype);
+  const core::Tensor joined = join_positions(images, texts, embeds.dtype);
   const int64_t positions = joined.shape()[1];
   if (positions_ > 0 && positions > positions_) {
     throw core::Error(core::ErrorCode::kUsage, "image and prompt make " + std::to_string(positions) +
@@ -162,25 +165,23 @@ session::EncoderOutput Florence2::prepare_text_encoder(const core::Tensor& image
   }
   session::NamedTensors inputs{{kEmbeds, joined}};
   if (graph.find_input(kMask) != graph::kNoValue) {
+    const core::Shape shape{joined.shape()[0], positions};
     inputs[kMask] =
-        core::Tensor::from(core::DType::kI64, {1, positions}, std::vector<int64_t>(size_t(positions), 1));
+        core::Tensor::from(core::DType::kI64, shape, std::vector<int64_t>(core::element_count(shape), 1));
   }
   text_program_ = &text_encoder_->prepare(inputs);
   return output_of(*text_program_, graph.value(graph.outputs.at(0)).name);
 }
 
 void Florence2::prepare(const generate::GenerationConfig& config) {
-  image_size_ = {1, 1};
+  const session::EncoderOutput image = prepare_encoder();
   const std::vector<int64_t> ids = prompt_ids({}, config);
-  const auto [height, width] = input_size();
-  const session::EncoderOutput image =
-      prepare_encoder({std::vector<float>(size_t(3) * size_t(height) * size_t(width)), 3, height, width});
   if (!decoder_) return;
   const auto blank = [&](int64_t positions) {
     return core::Tensor(core::DType::kF32, {1, positions, image.shape.at(2)});
   };
   decoder_->reserve(reserve_positions(config, int64_t(ids.size())));
-  decoder_->prepare(prepare_text_encoder(blank(image.shape.at(1)), blank(int64_t(text_ids_.size()))),
+  decoder_->prepare(prepare_text_encoder(blank(image.shape.at(1)), blank(int64_t(text_ids_[0].size()))),
                     int(config.num_beams));
 }
 
@@ -192,13 +193,15 @@ std::span<const float> Florence2::step(std::span<const int64_t> ids, int rows, i
                         reorder);
 }
 
-Caption Florence2::make_caption(const generate::Sequence& sequence, const CaptionPrompt& prompt) const {
-  Caption caption = CaptionerBase::make_caption(sequence, prompt);
-  if (request_.task == nullptr) return caption;
+Caption Florence2::make_caption(const generate::Sequence& sequence, const CaptionPrompt& prompt,
+                                size_t image) const {
+  Caption caption = CaptionerBase::make_caption(sequence, prompt, image);
+  const grounding::Task* task = requests_[image].task;
+  if (task == nullptr) return caption;
   const auto ids = std::span(sequence.ids).first(size_t(sequence.length));
   caption.answer =
-      settings_.post_processor.answer(request_.task->answer, tokenizer_.decode(ids, false), image_size_);
-  caption.answer->task = request_.task->token;
+      settings_.post_processor.answer(task->answer, tokenizer_.decode(ids, false), image_sizes_[image]);
+  caption.answer->task = task->token;
   return caption;
 }
 

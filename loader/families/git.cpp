@@ -41,8 +41,9 @@ class Git : public CaptionerBase {
   }
 
   // A caption holds what it began with; an answer does not hold the question.
-  Caption make_caption(const generate::Sequence& sequence, const CaptionPrompt& prompt) const override {
-    Caption caption = CaptionerBase::make_caption(sequence, prompt);
+  Caption make_caption(const generate::Sequence& sequence, const CaptionPrompt& prompt,
+                       size_t image) const override {
+    Caption caption = CaptionerBase::make_caption(sequence, prompt, image);
     if (asks(prompt)) caption.text = tokenizer_.decode(std::span(sequence.ids).subspan(prompt_length_));
     return caption;
   }

@@ -27,7 +27,7 @@ class Seq2SeqLm : public TextGeneratorBase {
  public:
   Seq2SeqLm(const std::filesystem::path& dir, const nlohmann::json& config, const ModelFiles& files,
             session::Device& device, const LoadOptions& options)
-      : TextGeneratorBase(dir, config, options), device_(device) {
+      : TextGeneratorBase(dir, config, options) {
     positions_ = first_integer(config, {"max_position_embeddings"}).value_or(0);
     const OnnxFile encoder = files.require(text_encoder_role());
     encoder_ = std::make_unique<session::Session>(device, load_graph(encoder, options),
@@ -48,10 +48,7 @@ class Seq2SeqLm : public TextGeneratorBase {
   std::vector<const plan::Plan*> plans() const override;
 
   core::Tensor encoder_input(const graph::Value& input, const TokenBatch& batch) const;
-  // The encoder's output for every beam of every prompt.
-  session::EncoderOutput encode(const TokenBatch& batch, int64_t rows_per_item);
 
-  session::Device& device_;
   std::unique_ptr<session::Session> encoder_;
   int64_t positions_ = 0;  // of the tables of positions; 0: none told
 };
@@ -112,7 +109,7 @@ core::Tensor Seq2SeqLm::encoder_input(const graph::Value& input, const TokenBatc
   return tensor;
 }
 
-session::EncoderOutput Seq2SeqLm::encode(const TokenBatch& batch, int64_t rows_per_item) {
+void Seq2SeqLm::start(const TokenBatch& batch, const generate::GenerationConfig&) {
   session::NamedTensors inputs;
   for (const graph::ValueId id : encoder_->graph().inputs) {
     const graph::Value& input = encoder_->graph().value(id);
@@ -120,33 +117,13 @@ session::EncoderOutput Seq2SeqLm::encode(const TokenBatch& batch, int64_t rows_p
   }
   session::Program& program = encoder_->prepare(inputs);
   program.run();
-  const std::string name = "last_hidden_state";
-  session::EncoderOutput states = output_of(program, name);
-  const int64_t repeats = batch.ids.size() > 1 ? rows_per_item : 1;
-  if (batch.padded()) {
-    for (size_t row = 0; row < batch.ids.size() * size_t(repeats); ++row) {
-      const auto length = std::ptrdiff_t(batch.ids[0].size()) - batch.padding[row / size_t(repeats)];
-      states.mask.resize(row * batch.ids[0].size() + size_t(length), 1);
-      states.mask.resize((row + 1) * batch.ids[0].size(), 0);
-    }
+  session::EncoderOutput states = output_of(program, "last_hidden_state");
+  for (size_t row = 0; batch.padded() && row < batch.ids.size(); ++row) {
+    const auto length = std::ptrdiff_t(batch.ids[0].size()) - batch.padding[row];
+    states.mask.resize(row * batch.ids[0].size() + size_t(length), 1);
+    states.mask.resize((row + 1) * batch.ids[0].size(), 0);
   }
-  if (repeats == 1) return states;
-  // Rows of the decoder read the states of their prompt.
-  const size_t bytes = program.plan().externals[program.plan().external(name)].bytes;
-  std::vector<std::byte> one(bytes / batch.ids.size());
-  auto repeated = device_.backend().allocate(bytes * size_t(repeats), "states");
-  for (size_t item = 0; item < batch.ids.size(); ++item) {
-    program.buffer(name)->read(item * one.size(), one);
-    for (size_t i = 0; i < size_t(repeats); ++i)
-      repeated->write((item * size_t(repeats) + i) * one.size(), one);
-  }
-  states.buffer = std::move(repeated);
-  states.shape[0] *= repeats;
-  return states;
-}
-
-void Seq2SeqLm::start(const TokenBatch& batch, const generate::GenerationConfig& config) {
-  decoder_->start(encode(batch, std::max(config.num_beams, config.num_return_sequences)));
+  decoder_->start(std::move(states));
 }
 
 std::vector<const plan::Plan*> Seq2SeqLm::plans() const {

@@ -25,6 +25,7 @@ class TimedSteps : public generate::StepModel {
       timing_.prefill += seconds;
     } else {
       timing_.steps.push_back(seconds);
+      timing_.rows.push_back(rows);
     }
     first_ = false;
     return logits;

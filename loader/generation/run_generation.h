@@ -14,6 +14,7 @@ namespace vulcap::loader {
 struct GenerationTiming {
   double prefill = 0;         // the first call: the prompt
   std::vector<double> steps;  // one a token
+  std::vector<int> rows;      // that took part in each step
 };
 
 // One call of a decoder; generate::StepModel::step says what it takes and returns.

@@ -63,7 +63,7 @@ std::vector<LabelScore> ImageClassifier::classify(const image::Image& image,
                                                   const ImageClassifyOptions& options) {
   const image::PixelValues pixels = image::preprocess(image, preprocess_);
   const core::Tensor logits =
-      session_->run(encoder_inputs(session_->graph(), pixels, preprocess_)).at("logits");
+      session_->run(encoder_inputs(session_->graph(), {&pixels, 1}, preprocess_)).at("logits");
   std::vector<float> values(logits.size());
   for (size_t i = 0; i < values.size(); ++i) values[i] = float(logits.at_f64(i));
   check_label_count(labels_, values.size());

@@ -41,8 +41,13 @@ struct Item {
   std::vector<Hypothesis> hypotheses;
   std::vector<Continuation> top;
   bool may_improve = true;
+  bool settled = false;  // its hypotheses stay as they are
   Rng rng{0};
 };
+
+bool all_stop(const Item& item) {
+  return std::all_of(item.top.begin(), item.top.end(), [](const Continuation& next) { return next.stops; });
+}
 
 class BeamSearch {
  public:
@@ -56,7 +61,9 @@ class BeamSearch {
   void update_hypotheses(Item& item);
   void choose_next_beams(std::size_t item);
   void update_may_improve(Item& item) const;
+  void settle(Item& item) const;
   bool goes_on() const;
+  void step();
   float length_factor(int64_t new_tokens) const;
   std::vector<std::vector<Sequence>> results();
 
@@ -67,9 +74,9 @@ class BeamSearch {
   std::size_t vocab_;
   int64_t new_tokens_ = 0;
   std::vector<Item> items_;
-  std::vector<float> scores_;  // beams * vocab of one item
-  std::vector<int64_t> next_ids_;
-  std::vector<int32_t> reorder_;
+  std::vector<float> scores_;        // beams * vocab of one item
+  std::vector<Stepper::Next> next_;  // one a row
+  std::vector<Stepper::Next> active_;
   std::vector<Candidate> candidates_;
   std::vector<float> merge_scores_;
   std::vector<Candidate> merge_order_;
@@ -82,15 +89,14 @@ BeamSearch::BeamSearch(Search& search)
       kept_(std::max<std::size_t>(2, 1 + search.config.eos_token_id.size()) * beams_),
       vocab_(static_cast<std::size_t>(search.model.vocab_size())) {
   scores_.resize(beams_ * vocab_);
-  next_ids_.resize(static_cast<std::size_t>(search.rows()));
-  reorder_.resize(next_ids_.size());
+  next_.resize(static_cast<std::size_t>(search.rows()));
   for (std::size_t i = 0; i < search.prompts.ids.size(); ++i) {
     Item item;
     item.beams.assign(beams_, {search.prompts.ids[i], kImpossible});
     item.beams[0].score = 0.0F;  // the beams are equal at first: only one may count
     item.next_beams.resize(beams_);
     item.hypotheses.assign(beams_, {search.prompts.ids[i], kImpossible, false});
-    item.rng = Rng(search.config.seed, i);
+    item.rng = Rng(search.config.seed, search.prompts.independent ? 0 : i);
     items_.push_back(std::move(item));
   }
 }
@@ -183,8 +189,7 @@ void BeamSearch::choose_next_beams(std::size_t index) {
     target.ids.push_back(next.token);
     target.score = merge_order_[beam].score;
     const std::size_t row = index * beams_ + beam;
-    next_ids_[row] = next.token;
-    reorder_[row] = static_cast<int32_t>(index * beams_ + next.beam);
+    next_[row] = {static_cast<int32_t>(row), static_cast<int32_t>(index * beams_ + next.beam), next.token};
   }
   std::swap(item.beams, item.next_beams);
 }
@@ -203,17 +208,32 @@ void BeamSearch::update_may_improve(Item& item) const {
   item.may_improve = item.may_improve && possible;
 }
 
+// An item whose hypotheses no continuation can replace leaves the search. That all continuations stop ends a
+// search of its own too; in a batch it ends only all items together, as in transformers.
+void BeamSearch::settle(Item& item) const {
+  const auto finished = [](const Hypothesis& hypothesis) { return hypothesis.finished; };
+  const bool satisfied = search_.config.early_stopping == EarlyStopping::kYes &&
+                         std::all_of(item.hypotheses.begin(), item.hypotheses.end(), finished);
+  const bool alone = search_.prompts.independent || items_.size() == 1;
+  item.settled = !item.may_improve || satisfied || (alone && all_stop(item));
+}
+
 bool BeamSearch::goes_on() const {
-  bool may_improve = false;
-  bool all_finished = true;
-  bool all_stop = true;
-  for (const Item& item : items_) {
-    may_improve |= item.may_improve;
-    for (const Hypothesis& hypothesis : item.hypotheses) all_finished &= hypothesis.finished;
-    for (const Continuation& next : item.top) all_stop &= next.stops;
+  // In transformers those that left would go on to the limits.
+  const auto length = static_cast<int64_t>(search_.prompts.ids[0].size()) + new_tokens_;
+  const bool exhausted = search_.stop.is_exhausted(length);
+  const auto settled = [](const Item& item) { return item.settled; };
+  const auto stops = [&](const Item& item) { return item.settled ? exhausted : all_stop(item); };
+  return !std::all_of(items_.begin(), items_.end(), settled) &&
+         !std::all_of(items_.begin(), items_.end(), stops);
+}
+
+void BeamSearch::step() {
+  active_.clear();
+  for (const Stepper::Next& next : next_) {
+    if (!items_[static_cast<std::size_t>(next.row) / beams_].settled) active_.push_back(next);
   }
-  const bool satisfied = all_finished && search_.config.early_stopping == EarlyStopping::kYes;
-  return may_improve && !satisfied && !all_stop;
+  stepper_.step(active_);
 }
 
 std::vector<std::vector<Sequence>> BeamSearch::results() {
@@ -223,17 +243,21 @@ std::vector<std::vector<Sequence>> BeamSearch::results() {
   if (!config.eos_token_id.empty())
     fill = config.pad_token_id.value_or(0) != 0 ? *config.pad_token_id : config.eos_token_id[0];
   const auto wanted = static_cast<std::size_t>(config.num_return_sequences);
-  std::size_t longest = 0;
+  std::vector<std::size_t> longest;
   for (const Item& item : items_) {
-    for (std::size_t i = 0; i < wanted; ++i) longest = std::max(longest, item.hypotheses[i].ids.size());
+    longest.push_back(0);
+    for (std::size_t i = 0; i < wanted; ++i)
+      longest.back() = std::max(longest.back(), item.hypotheses[i].ids.size());
   }
+  if (!search_.prompts.independent)
+    longest.assign(items_.size(), *std::max_element(longest.begin(), longest.end()));
   std::vector<std::vector<Sequence>> result(items_.size());
   for (std::size_t i = 0; i < items_.size(); ++i) {
     for (std::size_t j = 0; j < wanted; ++j) {
       Hypothesis& hypothesis = items_[i].hypotheses[j];
       Sequence sequence{std::move(hypothesis.ids), 0, hypothesis.score};
       sequence.length = static_cast<int64_t>(sequence.ids.size());
-      sequence.ids.resize(longest, fill);
+      sequence.ids.resize(longest[i], fill);
       result[i].push_back(std::move(sequence));
     }
   }
@@ -246,13 +270,15 @@ std::vector<std::vector<Sequence>> BeamSearch::run() {
     search_.stop.begin_step();
     ++new_tokens_;
     for (std::size_t index = 0; index < items_.size(); ++index) {
+      if (items_[index].settled) continue;
       extend(index);
       update_hypotheses(items_[index]);
       choose_next_beams(index);
       update_may_improve(items_[index]);
+      settle(items_[index]);
     }
     if (!goes_on()) return results();
-    stepper_.step(next_ids_, reorder_);
+    step();
   }
 }
 

@@ -46,7 +46,7 @@ void warn_about_missing_encoder_ids(const Prompts& prompts, const GenerationConf
 
 }  // namespace
 
-Stepper::Stepper(const Search& search) : search_(search) {}
+Stepper::Stepper(const Search& search) : search_(search), places_(static_cast<std::size_t>(search.rows())) {}
 
 void Stepper::run(std::span<const int64_t> ids, int64_t rows, int64_t length,
                   std::span<const int32_t> reorder) {
@@ -57,36 +57,40 @@ void Stepper::run(std::span<const int64_t> ids, int64_t rows, int64_t length,
                                                      " logits where " + std::to_string(wanted) +
                                                      " were expected");
   }
+  last_rows_ = static_cast<int32_t>(rows);
 }
 
 void Stepper::prefill() {
-  rows_per_output_ = search_.model.expands_prompt() ? search_.rows_per_item : 1;
-  const int64_t rows = search_.rows() / rows_per_output_;
+  const int64_t sharing = search_.model.expands_prompt() ? search_.rows_per_item : 1;
+  const int64_t rows = search_.rows() / sharing;
   std::vector<int64_t> ids;
   for (int64_t row = 0; row < rows; ++row) {
-    const auto& prompt = search_.prompt_of(row * rows_per_output_);
+    const auto& prompt = search_.prompt_of(row * sharing);
     ids.insert(ids.end(), prompt.begin(), prompt.end());
   }
+  for (std::size_t row = 0; row < places_.size(); ++row)
+    places_[row] = static_cast<int32_t>(row) / static_cast<int32_t>(sharing);
   run(ids, rows, search_.lengths.prompt, {});
 }
 
-void Stepper::step(std::span<const int64_t> ids, std::span<const int32_t> reorder) {
-  if (rows_per_output_ == 1) {
-    run(ids, search_.rows(), 1, reorder);
-    return;
+void Stepper::step(std::span<const Next> next) {
+  std::vector<int64_t> ids;
+  std::vector<int32_t> reorder;
+  bool moves = static_cast<int32_t>(next.size()) != last_rows_;
+  for (const Next& one : next) {
+    ids.push_back(one.id);
+    reorder.push_back(places_[static_cast<std::size_t>(one.from)]);
+    moves = moves || reorder.back() + 1 != static_cast<int32_t>(reorder.size());
   }
-  std::vector<int32_t> expand(ids.size());
-  for (std::size_t row = 0; row < ids.size(); ++row) {
-    const int32_t source = reorder.empty() ? static_cast<int32_t>(row) : reorder[row];
-    expand[row] = source / static_cast<int32_t>(rows_per_output_);
-  }
-  rows_per_output_ = 1;
-  run(ids, search_.rows(), 1, expand);
+  for (std::size_t i = 0; i < next.size(); ++i)
+    places_[static_cast<std::size_t>(next[i].row)] = static_cast<int32_t>(i);
+  run(ids, static_cast<int64_t>(ids.size()), 1,
+      moves ? std::span<const int32_t>(reorder) : std::span<const int32_t>{});
 }
 
 std::span<const float> Stepper::logits(int64_t row) const {
   const auto vocab = static_cast<std::size_t>(search_.model.vocab_size());
-  return output_.subspan(static_cast<std::size_t>(row / rows_per_output_) * vocab, vocab);
+  return output_.subspan(static_cast<std::size_t>(places_[static_cast<std::size_t>(row)]) * vocab, vocab);
 }
 
 void Stepper::require_no_nan(int64_t row) const {

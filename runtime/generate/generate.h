@@ -22,8 +22,9 @@ class StepModel {
   // Extends `rows` sequences by `length` tokens each and scores what comes next.
   // ids: rows * length, row-major; the whole prompts in the first call (which starts afresh; length 0 for
   // embedded ones), one id a row later. reorder: empty, or for each row the row of the previous call whose
-  // cache it continues. Returns rows * vocab_size() logits of the last position, valid until the next call.
-  // Errors pass through.
+  // cache it continues. Sequences that are finished leave: later calls may have fewer rows, and `reorder`
+  // then names those that go on. Returns rows * vocab_size() logits of the last position, valid until the
+  // next call. Errors pass through.
   virtual std::span<const float> step(std::span<const int64_t> ids, int rows, int length,
                                       std::span<const int32_t> reorder) = 0;
   virtual int vocab_size() const = 0;
@@ -42,6 +43,9 @@ struct Prompts {
   // `input_ids`): `ids` are then empty and sequences are new tokens alone, but max_length and min_length
   // count these positions. 0: the prompts are `ids`.
   int64_t embedded = 0;
+  // Each item's sequences are those of a run of its own: padded to the item's longest one, drawn from the
+  // first streams of random numbers, and ended when the item is done.
+  bool independent = false;
 };
 
 struct Hooks {
@@ -59,7 +63,8 @@ struct Hooks {
 };
 
 struct Sequence {
-  // Prompt and generated tokens. As in transformers, all sequences of a call are padded to the longest one;
+  // Prompt and generated tokens. As in transformers, all sequences of a call (of an item, where items are
+  // independent) are padded to the longest one;
   // padding is pad_token_id. Beam search: the first end token when pad_token_id is absent or 0, -1 without
   // end tokens.
   std::vector<int64_t> ids;

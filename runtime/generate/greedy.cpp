@@ -22,31 +22,36 @@ class TokenSearch {
     int64_t length = 0;  // without padding, once finished
     float log_probability = 0.0F;
     bool finished = false;
+    bool closed = false;  // takes no more tokens, not even padding
     Rng rng;
   };
 
   int64_t choose(int64_t row);
   void advance();
-  bool all_finished() const;
+  void close_finished_items();
+  bool goes_on(const Row& row) const { return !row.closed && !(row.finished && pads_); }
 
   Search& search_;
   Stepper stepper_;
   std::vector<Row> rows_;
-  std::vector<int64_t> next_ids_;
+  std::vector<Stepper::Next> next_;
   std::vector<float> scores_;
   std::vector<float> scratch_;
   int64_t padding_ = 0;
+  // Without end tokens a sequence that stopped for another reason goes on, as in transformers.
+  bool pads_ = true;
 };
 
-TokenSearch::TokenSearch(Search& search) : search_(search), stepper_(search) {
+TokenSearch::TokenSearch(Search& search)
+    : search_(search), stepper_(search), pads_(search.stop.has_end_tokens()) {
   const auto vocab = static_cast<std::size_t>(search.model.vocab_size());
   scores_.resize(vocab);
   scratch_.resize(vocab);
-  next_ids_.resize(static_cast<std::size_t>(search.rows()));
   const auto& ends = search.config.eos_token_id;
   padding_ = search.config.pad_token_id.value_or(ends.empty() ? 0 : ends[0]);
   for (int64_t row = 0; row < search.rows(); ++row) {
-    Row state{.ids = search.prompt_of(row), .rng = Rng(search.config.seed, static_cast<uint64_t>(row))};
+    const int64_t stream = search.prompts.independent ? row % search.rows_per_item : row;
+    Row state{.ids = search.prompt_of(row), .rng = Rng(search.config.seed, static_cast<uint64_t>(stream))};
     state.ids.reserve(static_cast<std::size_t>(std::min(search.lengths.max, kMaxReserved)));
     rows_.push_back(std::move(state));
   }
@@ -74,29 +79,40 @@ int64_t TokenSearch::choose(int64_t row) {
 
 void TokenSearch::advance() {
   search_.stop.begin_step();
-  const bool pads = search_.stop.has_end_tokens();
+  next_.clear();
   for (std::size_t row = 0; row < rows_.size(); ++row) {
     Row& state = rows_[row];
-    // Without end tokens a sequence that stopped for another reason goes on, as in transformers.
-    const int64_t token = state.finished && pads ? padding_ : choose(static_cast<int64_t>(row));
-    next_ids_[row] = token;
+    if (state.closed) continue;
+    const int64_t token = goes_on(state) ? choose(static_cast<int64_t>(row)) : padding_;
     state.ids.push_back(token);
     if (state.finished) continue;
     if (search_.hooks.on_token) search_.hooks.on_token(static_cast<int>(row), token);
     state.finished = search_.stop.is_done(state.ids);
     state.length = static_cast<int64_t>(state.ids.size());
   }
+  close_finished_items();
+  for (std::size_t row = 0; row < rows_.size(); ++row) {
+    const auto number = static_cast<int32_t>(row);
+    if (goes_on(rows_[row])) next_.push_back({number, number, rows_[row].ids.back()});
+  }
 }
 
-bool TokenSearch::all_finished() const {
-  return std::all_of(rows_.begin(), rows_.end(), [](const Row& row) { return row.finished; });
+// Sequences that end together: those of an item where items are independent, else all.
+void TokenSearch::close_finished_items() {
+  const std::size_t together =
+      search_.prompts.independent ? static_cast<std::size_t>(search_.rows_per_item) : rows_.size();
+  for (std::size_t first = 0; first < rows_.size(); first += together) {
+    const std::span<Row> rows = std::span(rows_).subspan(first, together);
+    const bool done = std::all_of(rows.begin(), rows.end(), [](const Row& row) { return row.finished; });
+    for (Row& row : rows) row.closed = done;
+  }
 }
 
 std::vector<std::vector<Sequence>> TokenSearch::run() {
   stepper_.prefill();
   advance();
-  while (!all_finished()) {
-    stepper_.step(next_ids_, {});
+  while (!next_.empty()) {
+    stepper_.step(next_);
     advance();
   }
   std::vector<std::vector<Sequence>> result(static_cast<std::size_t>(search_.items()));

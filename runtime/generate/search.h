@@ -28,15 +28,21 @@ struct Search {
   }
 };
 
-// Feeds the model and hides whether it expands prompts itself.
+// Feeds the model; hides whether it expands prompts itself and where the rows that go on lie in its calls.
 class Stepper {
  public:
   explicit Stepper(const Search& search);
 
   // First call. Afterwards logits(row) is the output for any of search.rows() rows.
   void prefill();
-  // One id a row; reorder as in StepModel::step, empty for "each its own".
-  void step(std::span<const int64_t> ids, std::span<const int32_t> reorder);
+  // One token for each row that goes on, in ascending order; the others leave for good.
+  struct Next {
+    int32_t row;   // of search.rows()
+    int32_t from;  // the row that it continues
+    int64_t id;
+  };
+  void step(std::span<const Next> next);
+  // Of a row that took part in the last call.
   std::span<const float> logits(int64_t row) const;
   // Throws Error(kRuntime) when the logits of a row contain NaN, unless remove_invalid_values is set.
   // Processors may still make NaN of infinities; these count as the largest score, as in torch.
@@ -47,7 +53,8 @@ class Stepper {
 
   const Search& search_;
   std::span<const float> output_;
-  int64_t rows_per_output_ = 1;  // rows that share one row of output_
+  std::vector<int32_t> places_;  // of each row in the last call
+  int32_t last_rows_ = 0;        // of the last call
 };
 
 // One sequence a row, grouped by item.

@@ -19,7 +19,7 @@ void StopCriteria::begin_step() {
 }
 
 bool StopCriteria::is_done(std::span<const int64_t> ids) const {
-  if (static_cast<int64_t>(ids.size()) >= max_length_ || time_is_up_) return true;
+  if (is_exhausted(static_cast<int64_t>(ids.size()))) return true;
   if (std::find(eos_token_id_.begin(), eos_token_id_.end(), ids.back()) != eos_token_id_.end()) return true;
   return stop_when_ && stop_when_(ids);
 }

@@ -24,6 +24,8 @@ class StopCriteria {
   void begin_step();
   // ids: the whole sequence, at least one token.
   bool is_done(std::span<const int64_t> ids) const;
+  // Whether length or time end every sequence of this length.
+  bool is_exhausted(int64_t length) const { return length >= max_length_ || time_is_up_; }
   bool has_end_tokens() const { return !eos_token_id_.empty(); }
 
  private:

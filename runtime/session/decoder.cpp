@@ -61,8 +61,17 @@ void check_hides_padding(const graph::Graph& step, const std::string& positions)
   }
 }
 
-bool same_place(const std::optional<EncoderOutput>& a, const EncoderOutput& b) {
-  return a && a->buffer == b.buffer && a->shape == b.shape && a->mask.empty() == b.mask.empty();
+// Places of encoder outputs that are remembered.
+constexpr size_t kMaxSources = 4;
+
+int images_of(const EncoderOutput& states) {
+  return states.shape.empty() ? 1 : int(std::max<int64_t>(1, states.shape[0]));
+}
+
+// Whether they differ in nothing but the number of images.
+bool same_kind(const EncoderOutput& a, const EncoderOutput& b) {
+  return a.dtype == b.dtype && a.shape.size() == b.shape.size() && a.mask.empty() == b.mask.empty() &&
+         (a.shape.empty() || std::equal(a.shape.begin() + 1, a.shape.end(), b.shape.begin() + 1));
 }
 
 }  // namespace
@@ -81,92 +90,139 @@ void CachedDecoder::reserve(int64_t positions) {
 }
 
 void CachedDecoder::prepare(const EncoderOutput& states, int rows) {
-  if (!same_place(states_, states)) plan_start(states);
+  if (!planned_for(states)) plan_start(states);
   allocate_cache(rows);
-  step_program({rows, 1, rows > 1, false});
+  step_for({rows, 1, cache_rows_, false});
+}
+
+bool CachedDecoder::planned_for(const EncoderOutput& states) const {
+  return states_ && same_kind(*states_, states) && images_of(states) <= images_ &&
+         (!reads_states_ || sources_.front().states.buffer == states.buffer);
 }
 
 void CachedDecoder::start(const EncoderOutput& states) {
   past_ = 0;
-  last_rows_ = 0;
   rows_.clear();
   padding_.clear();
-  if (!same_place(states_, states)) {
-    plan_start(states);
-  } else if (states_->mask != states.mask) {
-    states_->mask = states.mask;
-    for (const auto& prelude : preludes_) graph_.fill_masks(*prelude, states.mask);
-    for (const auto& [shape, program] : programs_) graph_.fill_masks(*program, states.mask);
+  images_of_rows_.start(images_of(states));
+  if (!planned_for(states)) plan_start(states);
+  Source& source = source_of(states);
+  if (source.states.mask != states.mask) {
+    source.states.mask = states.mask;
+    for (const auto& prelude : source.preludes) graph_.fill_masks(*prelude, states.mask);
   }
-  for (const auto& prelude : preludes_) prelude->run();
+  if (states_->mask != states.mask) {
+    for (const auto& [shape, step] : steps_) graph_.fill_masks(*step.program, states.mask);
+  }
+  states_ = states;
+  for (const auto& prelude : source.preludes) prelude->run();
 }
 
+// Values that the preludes hand over get room for as many images as `states` has.
 void CachedDecoder::plan_start(const EncoderOutput& states) {
   states_.reset();  // stays empty when what follows throws
-  preludes_.clear();
-  programs_.clear();
+  sources_.clear();
+  steps_.clear();
   current_ = nullptr;
   cache_rows_ = 0;
   bound_.clear();
+  held_.clear();
+  by_image_.clear();
+  images_ = images_of(states);
   if (states.buffer) {
     bound_[graph_.roles().states] = states.buffer;
-    if (first_) bound_[first_->roles().states] = states.buffer;
+    held_[graph_.roles().states] = core::SymShape(states.shape.begin(), states.shape.end());
   }
-  if (!graph_.roles().encoder_cache.empty()) add_encoder_cache(states);
-  const int images = states.shape.empty() ? 1 : int(std::max<int64_t>(1, states.shape[0]));
-  const StepShape shape{images, 1, false, false};
-  passes::Hoisted parts = passes::hoist(specialise_step(shape, states), graph_.invariant_inputs());
+  if (!states.mask.empty()) held_[graph_.roles().states_mask] = {Dim(states.shape[0]), Dim(states.shape[1])};
+  source_of(states);
+  const StepShape shape{images_, 1, images_, false};
+  graph::Graph rest = hoist_step(shape, states).rest;
+  reads_states_ = rest.find_input(graph_.roles().states) != graph::kNoValue;
   for (size_t i = 0; i < layouts_.size(); ++i) {
-    const graph::ValueId past = parts.rest.find_input(graph_.roles().cache[i].first);
-    if (past != graph::kNoValue) layouts_[i].dtype = parts.rest.value(past).dtype;
+    const graph::ValueId past = rest.find_input(graph_.roles().cache[i].first);
+    if (past != graph::kNoValue) layouts_[i].dtype = rest.value(past).dtype;
   }
-  if (!parts.prelude.nodes.empty()) {
-    std::vector<std::pair<std::string, std::string>> shared;
-    for (const std::string& name : parts.shared) shared.emplace_back(name, name);
-    add_prelude(std::move(parts.prelude), shared, states);
+  if (images_ > 1) {
+    by_image_ = passes::values_by_image(hoist_step({1, 1, images_, false}, states).rest, 1, held_, images_);
+    passes::add_image_rows(rest, images_, by_image_);
   }
-  max_past_ = largest_past(parts.rest.guards);
-  first_plan_ = {shape, plan::make_plan(std::move(parts.rest), device_.backend(), capacity_ - 1)};
+  max_past_ = largest_past(rest.guards);
+  first_plan_ = {shape, plan::make_plan(std::move(rest), device_.backend(), capacity_ - 1)};
   // Before the caches are made, so that they lie where the step runs.
   if (!device_.make_room(first_plan_->second)) return plan_start(states);
   states_ = states;
 }
 
+CachedDecoder::Source& CachedDecoder::source_of(const EncoderOutput& states) {
+  const auto known = std::find_if(sources_.begin(), sources_.end(), [&](const Source& source) {
+    return source.states.buffer == states.buffer && source.states.shape == states.shape;
+  });
+  if (known != sources_.end()) {
+    sources_.splice(sources_.begin(), sources_, known);
+    return sources_.front();
+  }
+  Source source{states, {}};
+  if (!graph_.roles().encoder_cache.empty()) add_encoder_cache(source);
+  const int images = images_of(states);
+  passes::Hoisted parts = hoist_step({images, 1, images, false}, states);
+  if (!parts.prelude.nodes.empty()) {
+    std::vector<std::pair<std::string, std::string>> shared;
+    for (const std::string& name : parts.shared) shared.emplace_back(name, name);
+    add_prelude(source, std::move(parts.prelude), shared);
+  }
+  sources_.push_front(std::move(source));
+  if (sources_.size() > kMaxSources) sources_.pop_back();
+  return sources_.front();
+}
+
 // Keys and values of cross-attention as the first call gives them.
-void CachedDecoder::add_encoder_cache(const EncoderOutput& states) {
+void CachedDecoder::add_encoder_cache(Source& source) {
+  const EncoderOutput& states = source.states;
   if (states.shape.empty())
     invalid("the decoder takes the encoder's keys and values but no encoder output was given");
   const auto& handed_over = graph_.roles().encoder_cache;
   std::vector<std::string> outputs;
   for (const auto& [past, present] : handed_over) outputs.push_back(present);
-  add_prelude((first_ ? *first_ : graph_).first_call(states.shape, outputs), handed_over, states);
+  add_prelude(source, (first_ ? *first_ : graph_).first_call(states.shape, outputs), handed_over);
 }
 
-// `handed_over`: input of later programs, output of this one.
-void CachedDecoder::add_prelude(graph::Graph prelude,
-                                const std::vector<std::pair<std::string, std::string>>& handed_over,
-                                const EncoderOutput& states) {
-  preludes_.push_back(
-      std::make_unique<Program>(device_, plan::make_plan(std::move(prelude), device_.backend()), bound_));
-  graph_.fill_masks(*preludes_.back(), states.mask);
-  for (const auto& [name, output] : handed_over) bound_[name] = preludes_.back()->buffer(output);
+void CachedDecoder::add_prelude(Source& source, graph::Graph prelude,
+                                const std::vector<std::pair<std::string, std::string>>& handed_over) {
+  auto bound = bound_;
+  for (const DecoderGraph* graph : {&graph_, first_ ? &*first_ : &graph_})
+    if (source.states.buffer) bound[graph->roles().states] = source.states.buffer;
+  for (const auto& [name, output] : handed_over) {
+    const auto made = bound_.find(name);
+    if (made != bound_.end()) bound[output] = made->second;
+    held_.try_emplace(name, *prelude.value(prelude.find_value(output)).shape);
+  }
+  source.preludes.push_back(
+      std::make_unique<Program>(device_, plan::make_plan(std::move(prelude), device_.backend()), bound));
+  graph_.fill_masks(*source.preludes.back(), source.states.mask);
+  for (const auto& [name, output] : handed_over) bound_[name] = source.preludes.back()->buffer(output);
 }
 
 std::vector<const plan::Plan*> CachedDecoder::plans() const {
   std::vector<const plan::Plan*> result;
-  for (const auto& prelude : preludes_) result.push_back(&prelude->plan());
+  if (!sources_.empty()) {
+    for (const auto& prelude : sources_.front().preludes) result.push_back(&prelude->plan());
+  }
   if (current_ != nullptr) result.push_back(&current_->plan());
   return result;
 }
 
 graph::Graph CachedDecoder::specialise_step(const StepShape& shape, const EncoderOutput& states) const {
-  const CallSizes sizes{shape.rows,  shape.length, Dim::symbol(ops::kPastSymbol),
-                        capacity_,   states.shape, !states.mask.empty(),
-                        shape.padded};
+  CallSizes sizes{shape.rows,           shape.length, Dim::symbol(ops::kPastSymbol), capacity_, states.shape,
+                  !states.mask.empty(), shape.padded};
+  if (images_ > 1) sizes.states[0] = shape.rows;
   graph::Graph step = graph_.specialise(sizes, true);
-  if (shape.table) passes::add_beam_rows(step, shape.rows, capacity_);
+  if (shape.cache_rows > 1) passes::add_beam_rows(step, shape.rows, capacity_, shape.cache_rows);
   if (shape.padded) check_hides_padding(step, graph_.roles().positions);
   return step;
+}
+
+passes::Hoisted CachedDecoder::hoist_step(const StepShape& shape, const EncoderOutput& states) const {
+  return passes::hoist(specialise_step(shape, states), graph_.invariant_inputs());
 }
 
 bool CachedDecoder::takes_padding() {
@@ -174,7 +230,7 @@ bool CachedDecoder::takes_padding() {
     takes_padding_ = false;
     try {
       if (!graph_.roles().positions.empty() && graph_.roles().position_planes == 0) {
-        specialise_step({2, 1, true, true}, *states_);
+        specialise_step({2, 1, 2, true}, *states_);
         takes_padding_ = true;
       }
     } catch (const ops::NeedsStaticShape&) {
@@ -186,7 +242,7 @@ bool CachedDecoder::takes_padding() {
 // More rows than before move the cache to larger buffers; what it holds goes along.
 void CachedDecoder::allocate_cache(int rows) {
   if (rows <= cache_rows_) return;
-  programs_.clear();
+  steps_.clear();
   current_ = nullptr;
   for (size_t i = 0; i < layouts_.size(); ++i) {
     const size_t row_bytes =
@@ -205,22 +261,23 @@ void CachedDecoder::allocate_cache(int rows) {
 
 plan::Plan CachedDecoder::plan_step(const StepShape& shape) {
   if (first_plan_ && first_plan_->first == shape) return std::exchange(first_plan_, std::nullopt)->second;
-  passes::Hoisted parts = passes::hoist(specialise_step(shape, *states_), graph_.invariant_inputs());
+  passes::Hoisted parts = hoist_step(shape, *states_);
   for (const std::string& name : parts.shared) {
     if (bound_.count(name) == 0) {
       invalid("the value '" + name + "' depends on the encoder alone only for some shapes");
     }
   }
+  if (images_ > 1) passes::add_image_rows(parts.rest, shape.rows, by_image_);
   return plan::make_plan(std::move(parts.rest), device_.backend(), capacity_ - 1);
 }
 
-Program& CachedDecoder::step_program(const StepShape& shape) {
-  auto& program = programs_[shape];
-  if (!program) {
-    program = std::make_unique<Program>(device_, plan_step(shape), bound_);
-    graph_.fill_masks(*program, states_->mask);
+CachedDecoder::Step& CachedDecoder::step_for(const StepShape& shape) {
+  Step& step = steps_[shape];
+  if (!step.program) {
+    step.program = std::make_unique<Program>(device_, plan_step(shape), bound_);
+    graph_.fill_masks(*step.program, states_->mask);
   }
-  return *program;
+  return step;
 }
 
 // Position p of row r lies in cache row rows_[r, p]; a reorder permutes the table, new positions go to the
@@ -229,10 +286,6 @@ void CachedDecoder::reorder_rows(int rows, std::span<const int32_t> reorder) {
   const std::vector<int32_t> before = std::exchange(rows_, std::vector<int32_t>(size_t(rows * capacity_)));
   for (int row = 0; row < rows; ++row) {
     const int from = reorder.empty() ? row : reorder[size_t(row)];
-    if (past_ > 0 && (from < 0 || from >= last_rows_)) {
-      throw Error(ErrorCode::kRuntime, "row " + std::to_string(from) + " to continue is not among the " +
-                                           std::to_string(last_rows_) + " rows of the last step");
-    }
     for (int64_t p = 0; p < capacity_; ++p) {
       const bool cached = p < past_;
       const int32_t held = before.empty() ? from : before[size_t((cached ? from : 0) * capacity_ + p)];
@@ -253,7 +306,7 @@ void CachedDecoder::write_past() {
   device_.state()->write(0, std::as_bytes(std::span(&past, 1)));
 }
 
-void CachedDecoder::check_room(int rows, int length) const {
+void CachedDecoder::check_room(int length) const {
   if (past_ + length > capacity_) {
     throw Error(ErrorCode::kRuntime, "the sequence would grow to " + std::to_string(past_ + length) +
                                          " tokens but the decoder has room for " + std::to_string(capacity_) +
@@ -262,10 +315,6 @@ void CachedDecoder::check_room(int rows, int length) const {
   if (past_ + length - 1 > max_past_) {
     throw Error(ErrorCode::kRuntime, "the decoder's tables end after " + std::to_string(max_past_ + 1) +
                                          " tokens; ask for fewer new tokens");
-  }
-  if (past_ > 0 && rows < last_rows_) {
-    throw Error(ErrorCode::kRuntime, "the number of rows cannot shrink within a caption: " +
-                                         std::to_string(last_rows_) + " to " + std::to_string(rows));
   }
 }
 
@@ -298,20 +347,24 @@ std::span<const float> CachedDecoder::step_by_token(const Tokens& tokens, int ro
 std::span<const float> CachedDecoder::step(const Tokens& tokens, int rows, int length,
                                            std::span<const int32_t> reorder) {
   if (length > 1 && graph_.steps_by_token()) return step_by_token(tokens, rows, length, reorder);
-  check_room(rows, length);
+  check_room(length);
+  images_of_rows_.follow(rows, reorder);
   allocate_cache(rows);
-  const bool table = rows > 1;
   if (past_ == 0 &&
       std::any_of(tokens.padding.begin(), tokens.padding.end(), [](int32_t p) { return p > 0; }))
     padding_.assign(tokens.padding.begin(), tokens.padding.end());
-  Program& program = step_program({rows, length, table, !padding_.empty()});
+  Step& planned = step_for({rows, length, cache_rows_, !padding_.empty()});
+  Program& program = *planned.program;
   current_ = &program;
   reorder_padding(rows, reorder);
-  if (table) {
+  if (cache_rows_ > 1) {
     reorder_rows(rows, reorder);
     program.write(std::string(passes::kBeamRows), std::as_bytes(std::span(rows_)));
   }
-  last_rows_ = rows;
+  if (images_ > 1 && planned.images != images_of_rows_.of_rows()) {
+    planned.images = images_of_rows_.of_rows();
+    write_images(program, planned.images);
+  }
   const DecoderRoles& roles = graph_.roles();
   program.write(roles.ids.empty() ? roles.embeds : roles.ids, tokens.bytes());
   if (roles.position_planes > 0) {

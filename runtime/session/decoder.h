@@ -5,6 +5,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -12,7 +13,10 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/passes/beam_rows.h"
+#include "runtime/passes/hoist.h"
 #include "runtime/session/decoder_graph.h"
+#include "runtime/session/row_images.h"
 #include "runtime/session/session.h"
 
 namespace vulcap::session {
@@ -53,15 +57,16 @@ class Decoder {
   // Makes plans and uploads weights for encoder outputs of this shape and steps of `rows` rows, so that
   // nothing of that is left to the first caption. Runs nothing.
   virtual void prepare(const EncoderOutput& states, int rows) = 0;
-  // Starts captions of new images: computes everything that depends on the encoder's output alone. Several
-  // images: as many as there will be rows.
+  // Starts captions of new images: computes everything that depends on the encoder's output alone. The rows
+  // of the first call are shared out evenly: those of the first image come first. Throws
+  // core::Error(kInvalidModel) where the graph does not keep several images apart.
   virtual void start(const EncoderOutput& states) = 0;
   // Whether prompts may be padded, to be asked after start(). Padding is hidden from attention, and position
   // ids count from the first token of the row.
   virtual bool takes_padding() { return false; }
   // The first call after start() holds the prompts. reorder: empty, or for each row the row of the previous
-  // call whose cache it continues. Returns rows * vocab() logits of the last position, valid until the next
-  // call.
+  // call whose cache it continues; where rows leave, it names those that stay. Returns rows * vocab() logits
+  // of the last position, valid until the next call.
   virtual std::span<const float> step(const Tokens& tokens, int rows, int length,
                                       std::span<const int32_t> reorder) = 0;
   virtual int64_t vocab() const = 0;
@@ -93,20 +98,34 @@ class CachedDecoder : public Decoder {
   struct StepShape {
     int rows;
     int length;
-    bool table;   // attention finds cached positions through rows_
-    bool padded;  // rows begin with padding_
+    int cache_rows;  // more than one: attention finds cached positions through rows_
+    bool padded;     // rows begin with padding_
     auto operator<=>(const StepShape&) const = default;
   };
 
+  // What computes all that follows from the encoder's output at one place.
+  struct Source {
+    EncoderOutput states;
+    std::vector<std::unique_ptr<Program>> preludes;  // run in order by start
+  };
+  struct Step {
+    std::unique_ptr<Program> program;
+    std::vector<int32_t> images;  // of its rows, as the program has them
+  };
+
+  bool planned_for(const EncoderOutput& states) const;
   void plan_start(const EncoderOutput& states);
-  void add_encoder_cache(const EncoderOutput& states);
-  void add_prelude(graph::Graph prelude, const std::vector<std::pair<std::string, std::string>>& handed_over,
-                   const EncoderOutput& states);
+  Source& source_of(const EncoderOutput& states);
+  void add_encoder_cache(Source& source);
+  // `handed_over`: input of later programs, output of this one.
+  void add_prelude(Source& source, graph::Graph prelude,
+                   const std::vector<std::pair<std::string, std::string>>& handed_over);
+  passes::Hoisted hoist_step(const StepShape& shape, const EncoderOutput& states) const;
   plan::Plan plan_step(const StepShape& shape);
-  Program& step_program(const StepShape& shape);
+  Step& step_for(const StepShape& shape);
   graph::Graph specialise_step(const StepShape& shape, const EncoderOutput& states) const;
   void allocate_cache(int rows);
-  void check_room(int rows, int length) const;
+  void check_room(int length) const;
   std::span<const float> step_by_token(const Tokens& tokens, int rows, int length,
                                        std::span<const int32_t> reorder);
   void reorder_rows(int rows, std::span<const int32_t> reorder);
@@ -119,18 +138,22 @@ class CachedDecoder : public Decoder {
   int64_t capacity_ = 0;
   std::vector<CacheLayout> layouts_;  // as stored, which may be narrower than declared
 
-  std::optional<EncoderOutput> states_;
-  std::vector<std::unique_ptr<Program>> preludes_;              // run in order by start
-  std::map<std::string, std::shared_ptr<plan::Buffer>> bound_;  // states, shared values and caches by name
+  std::optional<EncoderOutput> states_;  // of the last start
+  int images_ = 0;                       // that the shared values have room for
+  passes::HeldValues held_;              // shapes of the shared values
+  passes::HeldValues by_image_;          // those that steps of several images read by tables
+  bool reads_states_ = false;            // a step reads the encoder's output itself
+  std::list<Source> sources_;            // the last one used in front
+  std::map<std::string, std::shared_ptr<plan::Buffer>> bound_;  // shared values and caches by name
   int cache_rows_ = 0;
-  std::map<StepShape, std::unique_ptr<Program>> programs_;
+  std::map<StepShape, Step> steps_;
   Program* current_ = nullptr;
   // Made by start to see that the graph allows steps; the first step of that shape takes it.
   std::optional<std::pair<StepShape, plan::Plan>> first_plan_;
 
   int64_t past_ = 0;
   int64_t max_past_ = INT64_MAX;  // as far as the graph's tables of positions reach
-  int last_rows_ = 0;
+  RowImages images_of_rows_;
   // [rows, capacity]: which cache row holds position p of a row, -1 where that is padding; empty: its own.
   std::vector<int32_t> rows_;
   std::vector<int32_t> padding_;  // of each row, at its front; empty: none

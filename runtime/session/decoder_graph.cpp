@@ -6,6 +6,7 @@
 #include "runtime/core/half.h"
 #include "runtime/graph/prune.h"
 #include "runtime/ops/op_registry.h"
+#include "runtime/passes/beam_rows.h"
 #include "runtime/passes/last_position.h"
 #include "runtime/passes/split_prefix.h"
 
@@ -240,6 +241,17 @@ void write_positions(Program& program, const std::string& name, int rows, int le
     for (int i = 0; i < length; ++i) ids.push_back(std::max<int64_t>(0, first + i));
   }
   write_integers(program, *slot, ids);
+}
+
+void write_images(Program& program, std::span<const int32_t> image_of_row) {
+  for (const std::string_view name : {passes::kImageRows, passes::kImageOfRow}) {
+    const plan::External* slot = find_external(program, std::string(name));
+    if (slot == nullptr) continue;
+    std::vector<int32_t> table;
+    const size_t width = slot->bytes / sizeof(int32_t) / image_of_row.size();
+    for (const int32_t image : image_of_row) table.insert(table.end(), width, image);
+    program.write(slot->name, std::as_bytes(std::span(table)));
+  }
 }
 
 void write_positions(Program& program, const DecoderRoles& roles, int rows,

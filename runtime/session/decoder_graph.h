@@ -103,6 +103,9 @@ void read_last_logits(const Program& program, const std::string& name, int rows,
 void write_positions(Program& program, const std::string& name, int rows, int length, int64_t past,
                      std::span<const int32_t> padding = {});
 
+// Which image each row reads, into the tables of passes::add_image_rows.
+void write_images(Program& program, std::span<const int32_t> image_of_row);
+
 // Position ids i64[planes, length], the same for every row.
 void write_positions(Program& program, const DecoderRoles& roles, int rows,
                      std::span<const int64_t> positions);

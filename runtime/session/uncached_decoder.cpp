@@ -1,16 +1,19 @@
 #include "runtime/session/uncached_decoder.h"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "runtime/core/error.h"
-#include "runtime/passes/hoist.h"
 
 namespace vulcap::session {
 namespace {
 
-// Programs for so many lengths are kept; then all are dropped.
-constexpr size_t kMaxPrograms = 128;
+// Programs for so many lengths and numbers of rows are kept; then all are dropped.
+constexpr size_t kMaxPrograms = 256;
+
+// Few numbers of rows, so that few plans are made; the rest repeats the last row.
+int planned_rows(int rows) { return int(std::bit_ceil(unsigned(rows))); }
 
 }  // namespace
 
@@ -23,77 +26,92 @@ void UncachedDecoder::reserve(int64_t) {}
 // Its plans depend on the length of the sequence; that of the first token uploads the weights.
 void UncachedDecoder::prepare(const EncoderOutput& states, int rows) {
   start(states);
-  bind_states(rows);
-  program_for(rows, 1);
+  program_for(planned_rows(rows), 1);
+}
+
+void UncachedDecoder::forget_programs() {
+  programs_.clear();
+  lengths_.clear();
+  preludes_.clear();
+  bound_.clear();
+  shared_.clear();
+  last_plan_ = nullptr;
 }
 
 void UncachedDecoder::start(const EncoderOutput& states) {
-  rebind_ = rebind_ || states.buffer != states_.buffer || states.shape != states_.shape ||
-            states.mask.empty() != states_.mask.empty();
-  if (!rebind_ && states.mask != states_.mask) {
+  const bool same_place = states.buffer == states_.buffer && states.shape == states_.shape &&
+                          states.mask.empty() == states_.mask.empty();
+  if (!same_place) {
+    forget_programs();
+  } else if (states.mask != states_.mask) {
     for (const Prelude& prelude : preludes_) graph_.fill_masks(*prelude.program, states.mask);
-    for (const auto& [length, program] : programs_) graph_.fill_masks(*program, states.mask);
+    for (const auto& [shape, program] : programs_) graph_.fill_masks(*program, states.mask);
   }
   states_ = states;
+  if (states_.buffer) bound_[graph_.roles().states] = states_.buffer;
+  images_of_rows_.start(states.shape.empty() ? 1 : int(states.shape[0]));
   sequences_.clear();
   positions_.clear();
   length_ = 0;
   for (Prelude& prelude : preludes_) prelude.done = false;
 }
 
-// Beams of one image read its states repeated.
-void UncachedDecoder::bind_states(int rows) {
-  const bool repeated = states_.buffer && rows != states_.shape.at(0);
-  if (rebind_ || rows != bound_rows_) {
-    programs_.clear();
-    preludes_.clear();
-    bound_.clear();
-    shared_.clear();
-    last_plan_ = nullptr;
-    if (repeated) {
-      const size_t bytes = core::dtype_bytes(states_.dtype, core::element_count(states_.shape));
-      bound_[graph_.roles().states] = device_.backend().allocate(bytes * size_t(rows), "states");
-    } else if (states_.buffer) {
-      bound_[graph_.roles().states] = states_.buffer;
-    }
-    rebind_ = false;
-    bound_rows_ = rows;
+// A graph of rows that have an image each, where there are images.
+passes::Hoisted UncachedDecoder::hoisted(int rows, int length) const {
+  CallSizes sizes{rows, length, core::Dim(0), 0, states_.shape, !states_.mask.empty()};
+  if (!sizes.states.empty()) sizes.states[0] = rows;
+  return passes::hoist(graph_.specialise(sizes, false), graph_.invariant_inputs());
+}
+
+// Takes over what depends on the images alone, unless that is there already; returns what steps read of it.
+passes::HeldValues UncachedDecoder::add_prelude(const passes::Hoisted& parts) {
+  passes::HeldValues held;
+  bool known = true;
+  std::vector<std::string> names = graph_.invariant_inputs();
+  names.insert(names.end(), parts.shared.begin(), parts.shared.end());
+  for (const std::string& name : names) {
+    const graph::ValueId input = parts.rest.find_input(name);
+    if (input != graph::kNoValue) held[name] = *parts.rest.value(input).shape;
   }
-  if (!repeated) return;
-  std::vector<std::byte> one(core::dtype_bytes(states_.dtype, core::element_count(states_.shape)));
-  states_.buffer->read(0, one);
-  for (int row = 0; row < rows; ++row) bound_[graph_.roles().states]->write(size_t(row) * one.size(), one);
+  for (const std::string& name : parts.shared) {
+    const auto shared = shared_.find(name);
+    known = known && shared != shared_.end() && shared->second == held.at(name);
+  }
+  if (known) return held;
+  // What it hands over lies in buffers of its own: those of another length may be smaller.
+  std::map<std::string, std::shared_ptr<plan::Buffer>> inputs;
+  if (states_.buffer) inputs[graph_.roles().states] = states_.buffer;
+  auto prelude =
+      std::make_unique<Program>(device_, plan::make_plan(parts.prelude, device_.backend()), inputs);
+  graph_.fill_masks(*prelude, states_.mask);
+  for (const std::string& name : parts.shared) {
+    bound_[name] = prelude->buffer(name);
+    shared_[name] = held.at(name);
+  }
+  preludes_.push_back({std::move(prelude), false});
+  return held;
+}
+
+graph::Graph UncachedDecoder::graph_for(int rows, int length) {
+  const int images = images_of_rows_.images();
+  Length& known = lengths_[length];
+  passes::Hoisted parts = hoisted(rows, length);
+  if (!known.held) known.held = add_prelude(rows == images ? parts : hoisted(images, length));
+  if (images == 1 && rows == 1) return std::move(parts.rest);
+  if (!known.by_image) {
+    known.by_image = rows == images ? passes::values_by_image(hoisted(1, length).rest, 1, *known.held, images)
+                                    : passes::values_by_image(parts.rest, rows, *known.held, images);
+  }
+  passes::add_image_rows(parts.rest, rows, *known.by_image);
+  return std::move(parts.rest);
 }
 
 Program& UncachedDecoder::program_for(int rows, int length) {
   if (programs_.size() >= kMaxPrograms) programs_.clear();
-  auto& program = programs_[length];
+  auto& program = programs_[{rows, length}];
   if (program) return *program;
-  CallSizes sizes{rows, length, core::Dim(0), 0, states_.shape, !states_.mask.empty()};
-  if (!sizes.states.empty()) sizes.states[0] = rows;
-  passes::Hoisted parts = passes::hoist(graph_.specialise(sizes, false), graph_.invariant_inputs());
-  const auto shape_of = [&](const std::string& name) {
-    return *parts.rest.value(parts.rest.find_input(name)).shape;
-  };
-  const bool known = std::all_of(parts.shared.begin(), parts.shared.end(), [&](const std::string& name) {
-    const auto shared = shared_.find(name);
-    return shared != shared_.end() && shared->second == shape_of(name);
-  });
-  if (!known) {
-    // What it hands over lies in buffers of its own: those of another length may be smaller.
-    std::map<std::string, std::shared_ptr<plan::Buffer>> inputs;
-    if (states_.buffer) inputs[graph_.roles().states] = bound_.at(graph_.roles().states);
-    auto prelude = std::make_unique<Program>(
-        device_, plan::make_plan(std::move(parts.prelude), device_.backend()), inputs);
-    graph_.fill_masks(*prelude, states_.mask);
-    for (const std::string& name : parts.shared) {
-      bound_[name] = prelude->buffer(name);
-      shared_[name] = shape_of(name);
-    }
-    preludes_.push_back({std::move(prelude), false});
-  }
   program =
-      std::make_unique<Program>(device_, plan::make_plan(std::move(parts.rest), device_.backend()), bound_);
+      std::make_unique<Program>(device_, plan::make_plan(graph_for(rows, length), device_.backend()), bound_);
   graph_.fill_masks(*program, states_.mask);
   return *program;
 }
@@ -129,20 +147,27 @@ void UncachedDecoder::continue_positions(std::span<const int64_t> positions, siz
 
 std::span<const float> UncachedDecoder::step(const Tokens& tokens, int rows, int length,
                                              std::span<const int32_t> reorder) {
-  bind_states(rows);
+  images_of_rows_.follow(rows, reorder);
   continue_sequences(tokens, rows, reorder);
   length_ += length;
-  Program& program = program_for(rows, length_);
+  const int planned = planned_rows(rows);
+  Program& program = program_for(planned, length_);
   run_preludes();
   std::vector<std::byte> flat;
-  for (const auto& sequence : sequences_) flat.insert(flat.end(), sequence.begin(), sequence.end());
+  std::vector<int32_t> images;
+  for (int row = 0; row < planned; ++row) {
+    const size_t own = size_t(std::min(row, rows - 1));
+    flat.insert(flat.end(), sequences_[own].begin(), sequences_[own].end());
+    images.push_back(images_of_rows_.of_rows()[own]);
+  }
+  write_images(program, images);
   const DecoderRoles& roles = graph_.roles();
   program.write(roles.ids.empty() ? roles.embeds : roles.ids, flat);
   if (roles.position_planes > 0) {
     continue_positions(tokens.positions, size_t(roles.position_planes));
-    write_positions(program, roles, rows, positions_);
+    write_positions(program, roles, planned, positions_);
   } else {
-    write_positions(program, roles.positions, rows, length_, roles.first_position);
+    write_positions(program, roles.positions, planned, length_, roles.first_position);
   }
   write_positions(program, roles.cache_position, 1, length_, 0);
   program.run();

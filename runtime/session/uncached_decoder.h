@@ -26,7 +26,16 @@ class UncachedDecoder : public Decoder {
     bool done = false;  // for the images of the last start
   };
 
-  void bind_states(int rows);
+  // What programs of one length read of the preludes.
+  struct Length {
+    std::optional<passes::HeldValues> held;
+    std::optional<passes::HeldValues> by_image;  // where rows find it by tables
+  };
+
+  void forget_programs();
+  passes::Hoisted hoisted(int rows, int length) const;
+  passes::HeldValues add_prelude(const passes::Hoisted& parts);
+  graph::Graph graph_for(int rows, int length);
   void run_preludes();
   void continue_sequences(const Tokens& tokens, int rows, std::span<const int32_t> reorder);
   void continue_positions(std::span<const int64_t> positions, size_t planes);
@@ -35,15 +44,15 @@ class UncachedDecoder : public Decoder {
   Device& device_;
   DecoderGraph graph_;
   EncoderOutput states_;
-  bool rebind_ = true;  // states_ changed since they were bound
-  int bound_rows_ = 0;  // rows that bound_ and the programs were made for
+  RowImages images_of_rows_;
   std::map<std::string, std::shared_ptr<plan::Buffer>> bound_;  // states and shared values by name
-  std::map<std::string, core::SymShape> shared_;                // shapes of the shared values
+  passes::HeldValues shared_;                                   // shapes of the shared values
   std::vector<Prelude> preludes_;
-  std::map<int, std::unique_ptr<Program>> programs_;  // by length
-  std::vector<std::vector<std::byte>> sequences_;     // ids or embeddings, one a row
-  int length_ = 0;                                    // of each sequence
-  std::vector<int64_t> positions_;                    // [planes, length_], where they come with the tokens
+  std::map<int, Length> lengths_;
+  std::map<std::pair<int, int>, std::unique_ptr<Program>> programs_;  // by rows and length
+  std::vector<std::vector<std::byte>> sequences_;                     // ids or embeddings, one a row
+  int length_ = 0;                                                    // of each sequence
+  std::vector<int64_t> positions_;  // [planes, length_], where they come with the tokens
   std::vector<float> logits_;
   const plan::Plan* last_plan_ = nullptr;
 };

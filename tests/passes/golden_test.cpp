@@ -74,7 +74,7 @@ Outcome run_pass(const std::string& name, graph::Graph graph) {
     return {graph::to_text(parts.prelude) + graph::to_text(parts.rest), int(parts.shared.size())};
   }
   if (name == "add_beam_rows") {
-    const int changes = add_beam_rows(graph, 3, 32);
+    const int changes = add_beam_rows(graph, 3, 32, 3);
     return {graph::to_text(graph), changes};
   }
   for (const Pass& pass : passes()) {

@@ -8,7 +8,7 @@ namespace vulcap::ops {
 namespace {
 
 // inputs: past [batch, heads, past, width] with capacity, source of the new positions; length: how many,
-// view: how to read the source.
+// view: how to read the source; rows: of the batch, when the cache has more.
 void infer_append(InferContext& c) {
   SymShape to = c.shape(0);
   to[2] = to[2] + Dim(c.attributes().integer("length", 0));
@@ -22,7 +22,7 @@ void lower_append(LowerContext& c) {
   const int64_t length = c.attributes().integer("length", 0);
   const auto view = c.attributes().integers("view");
   if (view.size() != 4) c.fail("attribute 'view' must be [offset, batch, head, position]");
-  const int64_t batch = shape[0].value();
+  const int64_t batch = c.attributes().integer("rows", shape[0].value());
   const int64_t heads = shape[1].value();
   const int64_t width = shape[3].value();
   const auto [base, dyn] = c.affine(shape[2]);
