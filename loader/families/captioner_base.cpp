@@ -20,16 +20,14 @@ double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-// An image's share of the steps that gave its tokens; of a single image all steps.
-std::vector<double> steps_of(std::span<const generate::Sequence> sequences, int64_t prompt, size_t images,
-                             const GenerationTiming& timing) {
-  if (images == 1) return timing.steps;
+// An image's share of the steps that gave its tokens.
+std::vector<double> steps_of(std::span<const generate::Sequence> sequences, int64_t prompt,
+                             int64_t rows_an_image, const GenerationTiming& timing) {
   int64_t tokens = 0;
   for (const generate::Sequence& sequence : sequences) tokens = std::max(tokens, sequence.length - prompt);
-  const double rows_an_image = timing.rows.empty() ? 1 : double(timing.rows.front()) / double(images);
   std::vector<double> steps;
   for (size_t i = 0; i < timing.steps.size() && int64_t(i) + 1 < tokens; ++i)
-    steps.push_back(timing.steps[i] * rows_an_image / timing.rows[i]);
+    steps.push_back(timing.steps[i] * std::min(1.0, double(rows_an_image) / timing.rows[i]));
   return steps;
 }
 
@@ -397,7 +395,10 @@ std::vector<CaptionResult> CaptionerBase::caption_together(Images images, const 
     CaptionTiming& own = results[i].timing;
     own.encode = encode / double(images.size());
     own.prefill = timing.prefill / double(images.size());
-    own.steps = steps_of(sequences[i], int64_t(ids.size()), images.size(), timing);
+    own.steps = images.size() == 1
+                    ? timing.steps
+                    : steps_of(sequences[i], int64_t(ids.size()),
+                               std::max(config.num_beams, config.num_return_sequences), timing);
     own.detokenize = seconds_since(text_begin);
     own.total = together / double(images.size()) + own.detokenize;
   }

@@ -97,7 +97,7 @@ void EmbeddingsCaptioner::start(const CaptionPrompt&, std::span<const int64_t>) 
   std::vector<int64_t> ids = layout_;
   std::replace(ids.begin(), ids.end(), kImage, int64_t{0});  // a token that every vocabulary has
   const core::Tensor text = as_float(embeddings_->embed(ids, 1, int(ids.size())), core::DType::kF32);
-  const core::Tensor features = as_float(read_output(images_), core::DType::kF32);
+  const core::Tensor features = as_float(read_output(std::exchange(images_, {})), core::DType::kF32);
   const int64_t width = text.shape().back();
   if (features.shape().back() != width) {
     throw core::Error(core::ErrorCode::kInvalidModel,

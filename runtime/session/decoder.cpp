@@ -134,9 +134,10 @@ void CachedDecoder::plan_start(const EncoderOutput& states) {
     held_[graph_.roles().states] = core::SymShape(states.shape.begin(), states.shape.end());
   }
   if (!states.mask.empty()) held_[graph_.roles().states_mask] = {Dim(states.shape[0]), Dim(states.shape[1])};
-  source_of(states);
   const StepShape shape{images_, 1, images_, false};
-  graph::Graph rest = hoist_step(shape, states).rest;
+  passes::Hoisted parts = hoist_step(shape, states);
+  add_source(states, parts);
+  graph::Graph rest = std::move(parts.rest);
   reads_states_ = rest.find_input(graph_.roles().states) != graph::kNoValue;
   for (size_t i = 0; i < layouts_.size(); ++i) {
     const graph::ValueId past = rest.find_input(graph_.roles().cache[i].first);
@@ -161,18 +162,21 @@ CachedDecoder::Source& CachedDecoder::source_of(const EncoderOutput& states) {
     sources_.splice(sources_.begin(), sources_, known);
     return sources_.front();
   }
+  const int images = images_of(states);
+  add_source(states, hoist_step({images, 1, images, false}, states));
+  return sources_.front();
+}
+
+void CachedDecoder::add_source(const EncoderOutput& states, const passes::Hoisted& parts) {
   Source source{states, {}};
   if (!graph_.roles().encoder_cache.empty()) add_encoder_cache(source);
-  const int images = images_of(states);
-  passes::Hoisted parts = hoist_step({images, 1, images, false}, states);
   if (!parts.prelude.nodes.empty()) {
     std::vector<std::pair<std::string, std::string>> shared;
     for (const std::string& name : parts.shared) shared.emplace_back(name, name);
-    add_prelude(source, std::move(parts.prelude), shared);
+    add_prelude(source, parts.prelude, shared);
   }
   sources_.push_front(std::move(source));
   if (sources_.size() > kMaxSources) sources_.pop_back();
-  return sources_.front();
 }
 
 // Keys and values of cross-attention as the first call gives them.
@@ -272,12 +276,11 @@ plan::Plan CachedDecoder::plan_step(const StepShape& shape) {
 }
 
 CachedDecoder::Step& CachedDecoder::step_for(const StepShape& shape) {
-  Step& step = steps_[shape];
-  if (!step.program) {
-    step.program = std::make_unique<Program>(device_, plan_step(shape), bound_);
-    graph_.fill_masks(*step.program, states_->mask);
-  }
-  return step;
+  const auto known = steps_.find(shape);
+  if (known != steps_.end()) return known->second;
+  Step step{std::make_unique<Program>(device_, plan_step(shape), bound_), {}};
+  graph_.fill_masks(*step.program, states_->mask);
+  return steps_[shape] = std::move(step);
 }
 
 // Position p of row r lies in cache row rows_[r, p]; a reorder permutes the table, new positions go to the

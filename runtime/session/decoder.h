@@ -116,6 +116,7 @@ class CachedDecoder : public Decoder {
   bool planned_for(const EncoderOutput& states) const;
   void plan_start(const EncoderOutput& states);
   Source& source_of(const EncoderOutput& states);
+  void add_source(const EncoderOutput& states, const passes::Hoisted& parts);
   void add_encoder_cache(Source& source);
   // `handed_over`: input of later programs, output of this one.
   void add_prelude(Source& source, graph::Graph prelude,

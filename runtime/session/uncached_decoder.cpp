@@ -107,13 +107,16 @@ graph::Graph UncachedDecoder::graph_for(int rows, int length) {
 }
 
 Program& UncachedDecoder::program_for(int rows, int length) {
-  if (programs_.size() >= kMaxPrograms) programs_.clear();
-  auto& program = programs_[{rows, length}];
-  if (program) return *program;
-  program =
-      std::make_unique<Program>(device_, plan::make_plan(graph_for(rows, length), device_.backend()), bound_);
+  const auto known = programs_.find({rows, length});
+  if (known != programs_.end()) return *known->second;
+  if (programs_.size() >= kMaxPrograms) {
+    programs_.clear();
+    last_plan_ = nullptr;
+  }
+  plan::Plan plan = plan::make_plan(graph_for(rows, length), device_.backend());
+  auto program = std::make_unique<Program>(device_, std::move(plan), bound_);
   graph_.fill_masks(*program, states_.mask);
-  return *program;
+  return *(programs_[{rows, length}] = std::move(program));
 }
 
 void UncachedDecoder::run_preludes() {

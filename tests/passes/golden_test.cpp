@@ -77,6 +77,17 @@ Outcome run_pass(const std::string& name, graph::Graph graph) {
     const int changes = add_beam_rows(graph, 3, 32, 3);
     return {graph::to_text(graph), changes};
   }
+  if (name == "add_image_rows") {
+    HeldValues four_images;
+    for (const char* input : {"k", "v", "mask"}) {
+      core::SymShape shape = *graph.value(graph.find_input(input)).shape;
+      shape[0] = core::Dim(4);
+      four_images[input] = shape;
+    }
+    add_image_rows(graph, 3, four_images);
+    graph::check(graph);
+    return {graph::to_text(graph), 1};
+  }
   for (const Pass& pass : passes()) {
     if (pass.name != name) continue;
     const int changes = pass.run(graph);
@@ -126,7 +137,8 @@ TEST(PassCases, EveryPassFusesAndRefuses) {
     EXPECT_TRUE(changed.count(std::string(pass.name))) << pass.name;
     EXPECT_TRUE(kept.count(std::string(pass.name))) << pass.name;
   }
-  for (const char* name : {"specialise", "hoist", "add_beam_rows"}) EXPECT_TRUE(changed.count(name)) << name;
+  for (const char* name : {"specialise", "hoist", "add_beam_rows", "add_image_rows"})
+    EXPECT_TRUE(changed.count(name)) << name;
 }
 
 TEST(PassList, CanBeSwitchedOffByName) {
