@@ -45,6 +45,11 @@ struct Item {
   Rng rng{0};
 };
 
+bool is_full(const Item& item) {
+  return std::all_of(item.hypotheses.begin(), item.hypotheses.end(),
+                     [](const Hypothesis& hypothesis) { return hypothesis.finished; });
+}
+
 bool all_stop(const Item& item) {
   return std::all_of(item.top.begin(), item.top.end(), [](const Continuation& next) { return next.stops; });
 }
@@ -147,9 +152,7 @@ float BeamSearch::length_factor(int64_t new_tokens) const {
 
 // Only the best `beams_` continuations may become hypotheses; the others are there to keep the search alive.
 void BeamSearch::update_hypotheses(Item& item) {
-  const bool full =
-      std::all_of(item.hypotheses.begin(), item.hypotheses.end(), [](const auto& h) { return h.finished; });
-  const bool closed = full && search_.config.early_stopping == EarlyStopping::kYes;
+  const bool closed = is_full(item) && search_.config.early_stopping == EarlyStopping::kYes;
   const float factor = length_factor(new_tokens_);
   merge_scores_.clear();
   for (const Hypothesis& hypothesis : item.hypotheses) merge_scores_.push_back(hypothesis.score);
@@ -208,24 +211,27 @@ void BeamSearch::update_may_improve(Item& item) const {
   item.may_improve = item.may_improve && possible;
 }
 
-// An item whose hypotheses no continuation can replace leaves the search. That all continuations stop ends a
-// search of its own too; in a batch it ends only all items together, as in transformers.
+// An item whose hypotheses no continuation can replace leaves the search. A search of its own ends sooner: as
+// transformers ends it, which in a batch is a matter of all items.
 void BeamSearch::settle(Item& item) const {
-  const auto finished = [](const Hypothesis& hypothesis) { return hypothesis.finished; };
-  const bool satisfied = search_.config.early_stopping == EarlyStopping::kYes &&
-                         std::all_of(item.hypotheses.begin(), item.hypotheses.end(), finished);
-  const bool alone = search_.prompts.independent || items_.size() == 1;
-  item.settled = !item.may_improve || satisfied || (alone && all_stop(item));
+  const bool satisfied = search_.config.early_stopping == EarlyStopping::kYes && is_full(item);
+  if (search_.prompts.independent) {
+    item.settled = !item.may_improve || satisfied || all_stop(item);
+  } else {
+    item.settled = !item.may_improve && is_full(item);
+  }
 }
 
 bool BeamSearch::goes_on() const {
+  const auto any = [&](auto&& holds) { return std::any_of(items_.begin(), items_.end(), holds); };
+  if (search_.prompts.independent) return any([](const Item& item) { return !item.settled; });
   // In transformers those that left would go on to the limits.
-  const auto length = static_cast<int64_t>(search_.prompts.ids[0].size()) + new_tokens_;
-  const bool exhausted = search_.stop.is_exhausted(length);
-  const auto settled = [](const Item& item) { return item.settled; };
-  const auto stops = [&](const Item& item) { return item.settled ? exhausted : all_stop(item); };
-  return !std::all_of(items_.begin(), items_.end(), settled) &&
-         !std::all_of(items_.begin(), items_.end(), stops);
+  const bool exhausted =
+      search_.stop.is_exhausted(static_cast<int64_t>(search_.prompts.ids[0].size()) + new_tokens_);
+  const bool unsatisfied = search_.config.early_stopping != EarlyStopping::kYes ||
+                           any([](const Item& item) { return !is_full(item); });
+  return unsatisfied && any([](const Item& item) { return item.may_improve; }) &&
+         any([&](const Item& item) { return item.settled ? !exhausted : !all_stop(item); });
 }
 
 void BeamSearch::step() {

@@ -91,17 +91,41 @@ class ImageRows {
     const auto known = gathered_.find(input);
     if (known != gathered_.end()) return known->second;
     if (index_ == kNoValue) index_ = add_table(graph_, kImageOfRow, {Dim(rows_)});
-    graph::Value value = graph_.value(input);
-    value.name += "/rows";
-    const ValueId output = graph_.add_value(std::move(value));
+    const SymShape rows = *graph_.value(input).shape, images = held_.at(input);
+    const std::string name = graph_.value(input).name;
+    const int64_t entries = rows[0].value() / rows_;  // of the first axis, an image
+    if (entries == 1) return gathered_[input] = add_node("Gather", {input, index_}, rows, name + "/rows");
+    SymShape by_image = images;
+    by_image[0] = Dim(entries);
+    by_image.insert(by_image.begin(), Dim(images[0].value() / entries));
+    const ValueId apart = reshaped(input, by_image, name + "/images");
+    by_image[0] = Dim(rows_);
+    const ValueId chosen = add_node("Gather", {apart, index_}, by_image, name + "/rows");
+    return gathered_[input] = reshaped(chosen, rows, name + "/rows#flat");
+  }
+
+  ValueId reshaped(ValueId value, const SymShape& shape, const std::string& name) {
+    std::vector<int64_t> sizes;
+    for (const Dim& dim : shape) sizes.push_back(dim.value());
+    const ValueId wanted = graph_.add_constant(
+        name + "#shape", core::Tensor::from(core::DType::kI64, {int64_t(sizes.size())}, sizes));
+    return add_node("Reshape", {value, wanted}, shape, name);
+  }
+
+  ValueId add_node(const std::string& op, std::vector<ValueId> inputs, SymShape shape,
+                   const std::string& name) {
+    graph::Value value;
+    value.name = name;
+    value.dtype = graph_.value(inputs[0]).dtype;
+    value.shape = std::move(shape);
     Node node;
-    node.op = "Gather";
-    node.name = graph_.value(output).name;
-    node.inputs = {input, index_};
-    node.outputs = {output};
-    node.attributes.set("axis", int64_t{0});
+    node.op = op;
+    node.name = name;
+    node.inputs = std::move(inputs);
+    node.outputs = {graph_.add_value(std::move(value))};
+    if (op == "Gather") node.attributes.set("axis", int64_t{0});
     gathers_.push_back(std::move(node));
-    return gathered_[input] = output;
+    return gathers_.back().outputs[0];
   }
 
   Graph& graph_;
@@ -139,8 +163,10 @@ HeldValues values_by_image(const Graph& step, int64_t others, const HeldValues& 
     const auto found = held.find(value.name);
     if (found == held.end() || found->second == *value.shape) continue;
     const SymShape &one = *value.shape, &all = found->second;
-    const bool apart = one.size() == all.size() && !one.empty() && one[0] == Dim(others) &&
-                       all[0] == Dim(images) && std::equal(one.begin() + 1, one.end(), all.begin() + 1);
+    // The first axis may be that of images and positions in one.
+    const bool apart = one.size() == all.size() && !one.empty() && one[0].value() % others == 0 &&
+                       all[0] == Dim(one[0].value() / others * images) &&
+                       std::equal(one.begin() + 1, one.end(), all.begin() + 1);
     if (!apart) {
       throw core::Error(core::ErrorCode::kInvalidModel,
                         "the decoder does not keep the images of a batch apart: '" + value.name + "' is " +

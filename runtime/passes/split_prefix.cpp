@@ -226,8 +226,12 @@ class PrefixSplitter {
 
   bool mask_hides_rest(ValueId mask) const {
     const auto& constant = graph_.value(mask).constant;
-    const bool whole = constant && constant->size() == size_t(length_ * length_);
-    if (!whole) return false;
+    const size_t one = size_t(length_ * length_);
+    if (!constant || constant->size() < one || constant->size() % one != 0) return false;
+    // One for all rows, or the same for each.
+    const auto bytes = constant->bytes();
+    const size_t step = bytes.size() / (constant->size() / one);
+    if (!std::equal(bytes.begin() + std::ptrdiff_t(step), bytes.end(), bytes.begin())) return false;
     for (int64_t row = 0; row < split_at_; ++row) {
       for (int64_t column = split_at_; column < length_; ++column) {
         if (constant->at_f64(size_t(row * length_ + column)) > kMaskedScore) return false;

@@ -156,7 +156,7 @@ graph::Graph DecoderGraph::specialise(const CallSizes& sizes, bool use_cache) co
   });
   graph::remove_dead_nodes(call);
   passes::run_passes(call, options_);
-  if (!use_cache) passes::split_prefix(call, invariant_inputs());
+  if (!use_cache && sizes.split_prefix) passes::split_prefix(call, invariant_inputs());
   passes::keep_last_position(call, roles_.logits);
   graph::drop_unread_inputs(call);
   return call;

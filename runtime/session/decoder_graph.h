@@ -46,6 +46,7 @@ struct CallSizes {
   core::Shape states;          // of the encoder's output; empty without cross-attention
   bool states_masked = false;  // encoder_attention_mask is given, not promised to be ones
   bool padded = false;         // position_ids are given, not promised to count from `past`
+  bool split_prefix = true;    // see passes::split_prefix; of calls without a past
 };
 
 // What one cached value looks like.

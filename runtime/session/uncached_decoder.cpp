@@ -36,19 +36,20 @@ void UncachedDecoder::forget_programs() {
   bound_.clear();
   shared_.clear();
   last_plan_ = nullptr;
+  if (states_.buffer) bound_[graph_.roles().states] = states_.buffer;
 }
 
 void UncachedDecoder::start(const EncoderOutput& states) {
   const bool same_place = states.buffer == states_.buffer && states.shape == states_.shape &&
                           states.mask.empty() == states_.mask.empty();
+  const bool same_mask = states.mask == states_.mask;
+  states_ = states;
   if (!same_place) {
     forget_programs();
-  } else if (states.mask != states_.mask) {
+  } else if (!same_mask) {
     for (const Prelude& prelude : preludes_) graph_.fill_masks(*prelude.program, states.mask);
     for (const auto& [shape, program] : programs_) graph_.fill_masks(*program, states.mask);
   }
-  states_ = states;
-  if (states_.buffer) bound_[graph_.roles().states] = states_.buffer;
   images_of_rows_.start(states.shape.empty() ? 1 : int(states.shape[0]));
   sequences_.clear();
   positions_.clear();
@@ -60,6 +61,7 @@ void UncachedDecoder::start(const EncoderOutput& states) {
 passes::Hoisted UncachedDecoder::hoisted(int rows, int length) const {
   CallSizes sizes{rows, length, core::Dim(0), 0, states_.shape, !states_.mask.empty()};
   if (!sizes.states.empty()) sizes.states[0] = rows;
+  sizes.split_prefix = splits_prefix_;
   return passes::hoist(graph_.specialise(sizes, false), graph_.invariant_inputs());
 }
 
@@ -98,6 +100,15 @@ graph::Graph UncachedDecoder::graph_for(int rows, int length) {
   passes::Hoisted parts = hoisted(rows, length);
   if (!known.held) known.held = add_prelude(rows == images ? parts : hoisted(images, length));
   if (images == 1 && rows == 1) return std::move(parts.rest);
+  for (const std::string& name : parts.shared) {
+    if (known.held->count(name) > 0) continue;
+    if (!std::exchange(splits_prefix_, false)) {
+      throw core::Error(core::ErrorCode::kInvalidModel,
+                        "the value '" + name + "' depends on the encoder alone only for some rows");
+    }
+    forget_programs();
+    return graph_for(rows, length);
+  }
   if (!known.by_image) {
     known.by_image = rows == images ? passes::values_by_image(hoisted(1, length).rest, 1, *known.held, images)
                                     : passes::values_by_image(parts.rest, rows, *known.held, images);

@@ -45,6 +45,7 @@ class UncachedDecoder : public Decoder {
   DecoderGraph graph_;
   EncoderOutput states_;
   RowImages images_of_rows_;
+  bool splits_prefix_ = true;  // false where that comes out otherwise for some numbers of rows
   std::map<std::string, std::shared_ptr<plan::Buffer>> bound_;  // states and shared values by name
   passes::HeldValues shared_;                                   // shapes of the shared values
   std::vector<Prelude> preludes_;
