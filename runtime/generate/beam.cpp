@@ -218,7 +218,9 @@ void BeamSearch::settle(Item& item) const {
   if (search_.prompts.independent) {
     item.settled = !item.may_improve || satisfied || all_stop(item);
   } else {
-    item.settled = !item.may_improve && is_full(item);
+    // A decay may overflow to NaN, which ranks before all that was found.
+    item.settled =
+        !item.may_improve && is_full(item) && !search_.config.exponential_decay_length_penalty.has_value();
   }
 }
 
