@@ -20,7 +20,7 @@ struct Member {
 // `gzip`: compressed.
 inline void write_archive(const fs::path& path, const std::vector<Member>& members, bool gzip = false) {
   archive* writer = archive_write_new();
-  archive_write_set_format_pax_restricted(writer);
+  archive_write_set_format_ustar(writer);
   if (gzip) archive_write_add_filter_gzip(writer);
   archive_write_open_filename(writer, path.c_str());
   for (const Member& member : members) {
