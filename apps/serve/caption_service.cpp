@@ -24,7 +24,7 @@ CaptionService::CaptionService(CaptionEngine& engine, const Limits& limits, Metr
     : engine_(engine),
       limits_(limits),
       metrics_(metrics),
-      slots_(std::ptrdiff_t(2 * limits.batch)),
+      slots_(2 * limits.batch),
       queue_(limits.waiting + limits.batch, limits.batch,
              [this](std::span<const std::shared_ptr<Job>> jobs) { run(jobs); }) {}
 
@@ -46,7 +46,7 @@ std::shared_ptr<CaptionJob> CaptionService::submit(CaptionRequest request) {
 }
 
 void CaptionService::decode(const std::string& bytes, CaptionJob& job, Job::Clock::time_point deadline) {
-  if (!slots_.try_acquire_until(deadline))
+  if (!slots_.acquire_until(deadline))
     throw ApiError{504, "the answer took longer than this server waits (--timeout)", {}, "timeout"};
   job.slot_.slots = &slots_;
   const auto begin = Job::Clock::now();

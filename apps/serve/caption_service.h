@@ -2,12 +2,12 @@
 #pragma once
 
 #include <memory>
-#include <semaphore>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "apps/captioning/record.h"
+#include "apps/serve/fair_slots.h"
 #include "apps/serve/job_queue.h"
 #include "apps/serve/limits.h"
 #include "apps/serve/metrics.h"
@@ -35,7 +35,7 @@ class CaptionJob : public Job {
 
   // One of the decoded images that may be in memory.
   struct Slot {
-    std::counting_semaphore<>* slots = nullptr;
+    FairSlots* slots = nullptr;
     ~Slot() { free(); }
     void free() {
       if (slots != nullptr) slots->release();
@@ -73,7 +73,7 @@ class CaptionService {
   const Limits& limits_;
   Metrics& metrics_;
   std::atomic<bool> stopped_ = false;
-  std::counting_semaphore<> slots_;
+  FairSlots slots_;
   JobQueue queue_;
 };
 

@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <thread>
+
+#include "apps/serve/fair_slots.h"
 
 namespace vulcap::testing {
 namespace {
@@ -119,6 +122,26 @@ TEST_F(JobQueueTest, StoppingFailsWhatWaits) {
   EXPECT_THROW(await(*submit("y", "")), ApiError);
   open();
   await(*first);
+}
+
+TEST(FairSlots, AreGivenOutInTheOrderOfAsking) {
+  const auto never = Job::Clock::now() + std::chrono::hours(1);
+  FairSlots slots(1);
+  ASSERT_TRUE(slots.acquire_until(never));
+  EXPECT_FALSE(slots.acquire_until(Job::Clock::now() + std::chrono::milliseconds(1)));
+  std::vector<int> order;
+  std::vector<std::future<void>> waiting;
+  for (int i = 0; i < 4; ++i) {
+    waiting.push_back(std::async(std::launch::async, [&, i] {
+      slots.acquire_until(never);
+      order.push_back(i);  // of one thread at a time
+      slots.release();
+    }));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  slots.release();
+  for (auto& one : waiting) one.get();
+  EXPECT_EQ(order, (std::vector<int>{0, 1, 2, 3}));
 }
 
 }  // namespace
