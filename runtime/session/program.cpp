@@ -156,7 +156,9 @@ bool Program::is_written(const plan::External& slot) const {
 
 std::shared_ptr<plan::Buffer> Program::bind(const plan::External& slot, std::shared_ptr<plan::Buffer> given) {
   if (device_->backend().owns(*given)) return given;
-  auto near = device_->backend().allocate(std::max<uint64_t>(slot.bytes, 256), slot.name);
+  // A buffer of more rows than the plan has is read as far as tables of rows point.
+  const uint64_t bytes = std::max<uint64_t>({slot.bytes, given->size(), 256});
+  auto near = device_->backend().allocate(bytes, slot.name);
   mirrors_.push_back({std::move(given), near, is_written(slot)});
   return near;
 }

@@ -52,11 +52,13 @@ TEST(Florence2, OneOverlayAnImage) {
   ASSERT_TRUE(exits(caption({"--task", "od", "--overlay", png.string(), kSampleImage.string()}), 0));
   EXPECT_EQ(image::decode_file(png).width, 320);
   const fs::path all = folder.path() / "all";
-  ASSERT_TRUE(exits(caption({"--task", "od", "--overlay", all.string(), kSampleImage.string(), kOther,
-                             kSampleImage.string()}),
-                    0));
+  const fs::path namesake = folder.path() / "scene_320x320.jpg";
+  fs::copy_file(kOther, namesake);
+  ASSERT_TRUE(exits(
+      caption({"--task", "od", "--overlay", all.string(), kSampleImage.string(), kOther, namesake.string()}),
+      0));
   EXPECT_EQ(image::decode_file(all / "scene_320x320.png").width, 320);
-  EXPECT_EQ(image::decode_file(all / "scene_320x320-2.png").width, 320);
+  EXPECT_EQ(image::decode_file(all / "scene_320x320-2.png").width, 640);
   EXPECT_EQ(image::decode_file(all / "scene_640x427.png").width, 640);
 }
 
