@@ -1,3 +1,5 @@
+#include <CLI/CLI.hpp>
+
 #include "apps/batch/job.h"
 #include "apps/commands.h"
 

@@ -1,5 +1,6 @@
 #include "loader/hub/cache.h"
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 

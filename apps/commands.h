@@ -1,9 +1,9 @@
 // One function a subcommand: adds it to the command line and returns what runs it (the exit code).
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 
+#include "apps/cli/cli11_fwd.h"
 #include "apps/cli/options.h"
 #include "apps/cli/remarks.h"
 

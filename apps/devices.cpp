@@ -1,3 +1,5 @@
+#include <CLI/CLI.hpp>
+
 #include "apps/commands.h"
 #include "apps/device_list.h"
 #if VULCAP_VULKAN

@@ -1,4 +1,5 @@
 // vulcap embed: texts and images -> vectors.
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>

@@ -1,5 +1,6 @@
 #include "apps/embedding_items.h"
 
+#include <CLI/CLI.hpp>
 #include <fstream>
 #include <nlohmann/json.hpp>
 

@@ -1,4 +1,5 @@
 // vulcap: image captions from ONNX models, on Vulkan and on the CPU.
+#include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>

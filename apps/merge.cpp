@@ -1,5 +1,7 @@
 #include "apps/batch/merge.h"
 
+#include <CLI/CLI.hpp>
+
 #include "apps/commands.h"
 
 namespace vulcap::apps {

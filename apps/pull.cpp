@@ -1,5 +1,6 @@
 #include "loader/hub/pull.h"
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "apps/cli/log.h"

@@ -1,4 +1,5 @@
 // vulcap search: documents by how well they answer a query.
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>

@@ -1,4 +1,5 @@
 // vulcap serve: the model behind HTTP.
+#include <CLI/CLI.hpp>
 #include <csignal>
 #include <fstream>
 #include <future>

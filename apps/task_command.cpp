@@ -1,5 +1,6 @@
 #include "apps/task_command.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <fstream>

@@ -1,5 +1,6 @@
 #include "loader/verify/verify.h"
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>

@@ -68,7 +68,7 @@ std::span<const RefusedField> refused_fields();
 std::span<const LegacyField> legacy_fields();
 // They change the speed or what transformers returns besides the tokens, or are notes about the file.
 std::span<const std::string_view> neutral_fields();
-// Shortcuts to the same tokens: not implemented, not needed.
+// Shortcuts to the same tokens (assisted decoding and the like), which change nothing that vulcap computes.
 std::span<const std::string_view> speed_fields();
 
 }  // namespace vulcap::loader

@@ -1,5 +1,6 @@
 #include "apps/batch/inputs.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <deque>
 #include <utility>

@@ -1,13 +1,13 @@
 // The inputs of a batch job, as the user names them.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "apps/batch/item.h"
+#include "apps/cli/cli11_fwd.h"
 
 namespace vulcap::apps {
 

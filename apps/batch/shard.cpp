@@ -1,5 +1,6 @@
 #include "apps/batch/shard.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
 #include <cstdio>

@@ -1,10 +1,11 @@
 // One of n parts of a job, which processes on any machine work out alike from the names of the items.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
 #include <string_view>
+
+#include "apps/cli/cli11_fwd.h"
 
 namespace vulcap::apps {
 

@@ -1,6 +1,7 @@
 // `vulcap bench`: engines side by side on the same images, each in a process of its own, taking turns.
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>

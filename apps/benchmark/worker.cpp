@@ -1,5 +1,6 @@
 // The process that runs one engine of `vulcap bench`: it captions the first image, says so, and then runs all
 // of them as often as its parent asks. bench/README.md has the lines.
+#include <CLI/CLI.hpp>
 #include <chrono>
 #include <iostream>
 #include <memory>

@@ -1,7 +1,6 @@
 // What `caption` and `watch` share: their options, and captioning one image after another as they say.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +8,7 @@
 #include "apps/captioning/engine.h"
 #include "apps/captioning/record_writer.h"
 #include "apps/captioning/side_files.h"
+#include "apps/cli/cli11_fwd.h"
 #include "apps/cli/progress.h"
 
 namespace vulcap::apps {

@@ -1,5 +1,7 @@
 #include "apps/cli/console_options.h"
 
+#include <CLI/CLI.hpp>
+
 #include "apps/cli/console.h"
 #include "apps/cli/log.h"
 #include "apps/cli/progress.h"

@@ -1,8 +1,9 @@
 // Options of every subcommand: what it says beside its results, and how.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
+
+#include "apps/cli/cli11_fwd.h"
 
 namespace vulcap::apps {
 

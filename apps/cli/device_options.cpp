@@ -1,5 +1,7 @@
 #include "apps/cli/device_options.h"
 
+#include <CLI/CLI.hpp>
+
 #include "apps/cli/fallbacks.h"
 #include "apps/cli/log.h"
 #include "apps/cli/placement_report.h"

@@ -1,9 +1,9 @@
 // Where a subcommand runs, and what it may leave to the CPU.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 
+#include "apps/cli/cli11_fwd.h"
 #include "runtime/session/open_device.h"
 
 namespace vulcap::apps {

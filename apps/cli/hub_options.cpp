@@ -1,5 +1,6 @@
 #include "apps/cli/hub_options.h"
 
+#include <CLI/CLI.hpp>
 #include <set>
 
 #include "apps/cli/log.h"

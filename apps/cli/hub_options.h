@@ -1,11 +1,11 @@
 // Options of a model hub, and models that are named as there.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <optional>
 #include <string>
 
+#include "apps/cli/cli11_fwd.h"
 #include "loader/hub/names.h"
 #include "loader/hub/pull.h"
 

@@ -1,12 +1,12 @@
 // Options that several subcommands share.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "apps/cli/cli11_fwd.h"
 #include "apps/cli/device_options.h"
 #include "apps/cli/hub_options.h"
 #include "loader/tasks/load_options.h"

@@ -1,9 +1,10 @@
 // Where flags that are not given come from: environment variables, then a config file.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
+
+#include "apps/cli/cli11_fwd.h"
 
 namespace vulcap::apps {
 

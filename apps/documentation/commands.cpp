@@ -1,5 +1,7 @@
 #include "apps/commands.h"
 
+#include <CLI/CLI.hpp>
+
 #include "apps/cli/console.h"
 #include "apps/documentation/completion.h"
 #include "apps/documentation/manual.h"

@@ -1,5 +1,6 @@
 #include "apps/documentation/help.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <sstream>
 

@@ -1,5 +1,6 @@
 #include "apps/documentation/program_info.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 
 namespace vulcap::apps {

@@ -2,9 +2,10 @@
 // table of flags are written from.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
+
+#include "apps/cli/cli11_fwd.h"
 
 namespace vulcap::apps {
 

@@ -1,3 +1,5 @@
+#include <CLI/CLI.hpp>
+
 #include "apps/captioning/caption_run.h"
 #include "apps/cli/log.h"
 #include "apps/cli/stop_signals.h"
