@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -14,6 +13,7 @@
 #include <cstring>
 
 #include "runtime/core/error.h"
+#include "runtime/core/spawn.h"
 
 extern char** environ;
 
@@ -23,11 +23,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using core::Error;
 using core::ErrorCode;
-
-std::string signal_name(int signal) {
-  const char* name = sigabbrev_np(signal);
-  return name == nullptr ? "signal " + std::to_string(signal) : "SIG" + std::string(name);
-}
 
 [[noreturn]] void fail(const std::string& what) {
   throw Error(ErrorCode::kRuntime, what + ": " + std::strerror(errno));
@@ -41,13 +36,6 @@ std::vector<std::string> changed_environment(const std::map<std::string, std::st
     if (changes.count(text.substr(0, text.find('='))) == 0) all.push_back(text);
   }
   for (const auto& [name, value] : changes) all.push_back(name + "=" + value);
-  return all;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& items) {
-  std::vector<char*> all;
-  for (std::string& item : items) all.push_back(item.data());
-  all.push_back(nullptr);
   return all;
 }
 
@@ -66,15 +54,13 @@ ChildProcess::ChildProcess(const Setup& setup) {
   posix_spawn_file_actions_adddup2(&actions, errors[1], 2);
   std::vector<std::string> command{setup.program};
   command.insert(command.end(), setup.arguments.begin(), setup.arguments.end());
-  std::vector<std::string> environment = changed_environment(setup.environment);
   start_ = Clock::now();
-  const int failure = posix_spawnp(&child_, setup.program.c_str(), &actions, nullptr,
-                                   pointers(command).data(), pointers(environment).data());
+  child_ = core::spawn(std::move(command), changed_environment(setup.environment), actions);
+  const int failure = errno;
   posix_spawn_file_actions_destroy(&actions);
   close(talk[1]);
   close(errors[1]);
-  if (failure == 0) return;
-  child_ = -1;
+  if (child_ > 0) return;
   close(talk_);
   close(errors_);
   errno = failure;
@@ -161,7 +147,7 @@ ChildProcess::End ChildProcess::reap() {
   end.peak_bytes = uint64_t(usage.ru_maxrss) * 1024;
   end.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
   end.ok = WIFEXITED(status) && end.exit_code == 0;
-  end.description = WIFSIGNALED(status) ? "ended by " + signal_name(WTERMSIG(status))
+  end.description = WIFSIGNALED(status) ? "ended by " + core::signal_name(WTERMSIG(status))
                                         : "ended with exit code " + std::to_string(end.exit_code);
   if (const std::string line = last_error_line(); !line.empty()) end.description += ": " + line;
   return end;

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -18,6 +17,7 @@
 #include <optional>
 
 #include "runtime/core/error.h"
+#include "runtime/core/spawn.h"
 #include "runtime/vulkan/device.h"
 #include "runtime/vulkan/device_text.h"
 #include "runtime/vulkan/drivers.h"
@@ -33,15 +33,9 @@ struct Answer {
   std::string failure;  // how the child failed; empty: it did not
 };
 
-std::vector<char*> pointers(std::vector<std::string>& strings) {
-  std::vector<char*> result;
-  for (std::string& item : strings) result.push_back(item.data());
-  result.push_back(nullptr);
-  return result;
-}
-
 // Returns the child, or -1 with errno set; what it writes to stdout comes out of `read_end`.
-pid_t spawn(std::vector<std::string> command, std::vector<std::string> environment, int& read_end) {
+pid_t start(const std::vector<std::string>& command, const std::vector<std::string>& environment,
+            int& read_end) {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) return -1;
   posix_spawn_file_actions_t actions;
@@ -51,16 +45,14 @@ pid_t spawn(std::vector<std::string> command, std::vector<std::string> environme
   // Drivers complain there of what is no fault of the user's, unless they are asked to speak.
   if (std::getenv("VK_LOADER_DEBUG") == nullptr)
     posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-  pid_t child = -1;
-  const int failed = posix_spawn(&child, command.at(0).c_str(), &actions, nullptr, pointers(command).data(),
-                                 pointers(environment).data());
+  const pid_t child = core::spawn(command, environment, actions);
+  const int failure = errno;
   posix_spawn_file_actions_destroy(&actions);
   close(ends[1]);
   read_end = ends[0];
-  if (failed == 0) return child;
-  close(ends[0]);
-  errno = failed;
-  return -1;
+  if (child < 0) close(ends[0]);
+  errno = failure;
+  return child;
 }
 
 // False when the time ran out.
@@ -79,9 +71,7 @@ bool read_all(int file, Clock::time_point deadline, std::string& text) {
 
 std::string how_it_ended(int status) {
   if (WIFSIGNALED(status)) {
-    const char* name = sigabbrev_np(WTERMSIG(status));
-    return "crashes (" +
-           (name == nullptr ? "signal " + std::to_string(WTERMSIG(status)) : "SIG" + std::string(name)) + ")";
+    return "crashes (" + core::signal_name(WTERMSIG(status)) + ")";
   }
   return "ends the process with exit code " + std::to_string(WEXITSTATUS(status));
 }
@@ -93,7 +83,7 @@ Answer ask(const Probe& request, const std::string& drivers) {
   std::vector<std::string> environment;
   for (const auto& [name, value] : variables) environment.push_back(name + "=" + value);
   int output = -1;
-  const pid_t child = spawn(request.command, environment, output);
+  const pid_t child = start(request.command, environment, output);
   if (child < 0) return {{}, "cannot be asked: " + request.command.at(0) + ": " + std::strerror(errno)};
   std::string text;
   const bool in_time = read_all(output, Clock::now() + request.limit, text);
