@@ -6,7 +6,7 @@
 #include <string_view>
 #include <utility>
 
-#include "loader/onnx/model_writer.h"
+#include "loader/onnx/message_rewriter.h"
 
 namespace vulcap::lora {
 namespace {

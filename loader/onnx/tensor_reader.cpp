@@ -136,7 +136,8 @@ DType dtype_of(int64_t data_type) {
 }
 
 core::Tensor TensorReader::place(DType dtype, const core::Shape& shape, MappedRange range) {
-  if (reinterpret_cast<uintptr_t>(range.bytes.data()) % alignment_of(dtype) == 0) {
+  const size_t alignment = alignment_ == Alignment::kAny ? 1 : alignment_of(dtype);
+  if (reinterpret_cast<uintptr_t>(range.bytes.data()) % alignment == 0) {
     return core::Tensor(dtype, shape, range.bytes, std::move(range.file), true);
   }
   const size_t size = range.bytes.size();

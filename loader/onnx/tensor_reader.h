@@ -15,12 +15,15 @@ inline constexpr size_t kMaxRank = 32;
 
 class TensorReader {
  public:
+  enum class Alignment { kOfType, kAny };
+
   // `file` holds the messages that read() is given and stays mapped as long as a tensor points into it.
   // Relative external data is looked up beside it.
-  explicit TensorReader(std::shared_ptr<const core::MappedFile> file)
-      : file_(std::move(file)), external_(file_->path()) {}
+  explicit TensorReader(std::shared_ptr<const core::MappedFile> file,
+                        Alignment alignment = Alignment::kOfType)
+      : file_(std::move(file)), external_(file_->path()), alignment_(alignment) {}
 
-  // Raw and external bytes are referred to in place, or copied when their address does not suit the type;
+  // Raw and external bytes are referred to in place, or copied when their address does not suit `alignment`;
   // values in typed fields (float_data, ...) are converted. Errors begin with the tensor's name.
   Initializer read(WireReader message);
 
@@ -34,6 +37,7 @@ class TensorReader {
 
   std::shared_ptr<const core::MappedFile> file_;
   ExternalFiles external_;
+  Alignment alignment_;
   size_t copied_bytes_ = 0;
 };
 

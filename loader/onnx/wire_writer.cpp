@@ -22,20 +22,23 @@ std::string wire_text(uint32_t field, const std::string& text) {
   return wire_header(field, text.size()) + text;
 }
 
-void Rope::add(Bytes bytes) {
+void Rope::add(Bytes bytes, bool file_backed) {
   if (bytes.empty()) return;
   size_ += bytes.size();
-  const bool follows = !pieces_.empty() && pieces_.back().data() + pieces_.back().size() == bytes.data();
-  if (follows) {
-    pieces_.back() = Bytes(pieces_.back().data(), pieces_.back().size() + bytes.size());
-  } else {
-    pieces_.push_back(bytes);
+  if (!pieces_.empty()) {
+    Piece& last = pieces_.back();
+    const bool follows = last.bytes.data() + last.bytes.size() == bytes.data();
+    if (follows && last.file_backed == file_backed) {
+      last.bytes = Bytes(last.bytes.data(), last.bytes.size() + bytes.size());
+      return;
+    }
   }
+  pieces_.push_back({bytes, file_backed});
 }
 
 void Rope::add(const std::string& text) {
   texts_.push_back(std::make_shared<const std::string>(text));
-  pieces_.push_back(std::as_bytes(std::span(*texts_.back())));
+  pieces_.push_back({std::as_bytes(std::span(*texts_.back()))});
   size_ += text.size();
 }
 

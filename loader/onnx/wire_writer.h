@@ -20,17 +20,24 @@ std::string wire_text(uint32_t field, const std::string& text);
 // A message in pieces: bytes that lie elsewhere and stay there, and text of its own.
 class Rope {
  public:
-  void add(Bytes bytes);  // must outlive the rope
+  // The bytes must outlive the rope. `file_backed`: they are mapped from a file and may be released once they
+  // are written.
+  void add(Bytes bytes, bool file_backed = false);
   void add(const std::string& text);
   void add(Rope rope);
   // `rope` as the value of a field of bytes.
   void add_field(uint32_t field, Rope rope);
 
+  struct Piece {
+    Bytes bytes;
+    bool file_backed = false;
+  };
+
   size_t size() const { return size_; }
-  const std::vector<Bytes>& pieces() const { return pieces_; }
+  const std::vector<Piece>& pieces() const { return pieces_; }
 
  private:
-  std::vector<Bytes> pieces_;
+  std::vector<Piece> pieces_;
   std::vector<std::shared_ptr<const std::string>> texts_;
   size_t size_ = 0;
 };

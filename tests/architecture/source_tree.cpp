@@ -64,7 +64,7 @@ const std::vector<ForeignRule>& foreign_rules() {
       {{"png.h", "libpng", "jpeglib.h", "jerror.h"}, {"loader/image/"}},
       {{"sndfile"}, {"loader/audio/"}},
       {{"zlib"}, {"loader/speech/"}},
-      {{"onnx/", "google/protobuf"}, {"loader/onnx/"}},
+      {{"onnx/", "google/protobuf"}, {"loader/onnx/", "loader/conversion/"}},
       {{"loader/onnx/"}, {"loader/", "apps/"}},
       {{"cairo", "fontconfig/"}, {"loader/grounding/"}},
       {{"hwy/"}, {"runtime/cpu/"}},
