@@ -1,5 +1,6 @@
 #include "tests/apps/program.h"
 
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -22,9 +23,11 @@ bool has_vulkan_device() {
 
 }  // namespace
 
-// Every run is under Vulkan's validation layer. Mesa's driver is unloaded with memory that it never frees, so
-// a sanitizer build of the program does not look for leaks.
+// A shell that starts the tests in the background ignores SIGINT for them, and so would the programs that
+// they start. Every run is under Vulkan's validation layer. Mesa's driver is unloaded with memory that it
+// never frees, so a sanitizer build of the program does not look for leaks.
 Environment program_environment(Environment changes) {
+  std::signal(SIGINT, SIG_DFL);
   const auto cache = std::filesystem::path(VULCAP_PROGRAM).parent_path() / "tests" / "cache";
   changes.emplace("XDG_CACHE_HOME", cache.string());
   changes.emplace("VULCAP_VALIDATION", "1");

@@ -238,7 +238,7 @@ TEST(Serve, AnswersManyClientsAsIfTheyWereAlone) {
   const LoadPlan plan = LoadPlan::from_environment();
   const LoadOutcome outcome = run_load(shared_server().port(), plan);
   EXPECT_TRUE(outcome.wrong.empty()) << outcome.wrong.size() << " wrong, first: " << outcome.wrong[0];
-  EXPECT_GT(outcome.good, 20U) << outcome.summary(plan);
+  EXPECT_GE(outcome.good, size_t(plan.clients)) << outcome.summary(plan);
   EXPECT_GT(outcome.malformed, 0U);
   std::printf("%s\n", outcome.summary(plan).c_str());
 }
