@@ -52,6 +52,8 @@ constexpr Row kCommands[] = {
     {kModels, add_verify},
     {kModels, add_inspect},
     {kModels, add_run},
+    {kModels, add_pack},
+    {kModels, add_unpack},
     {kModels, add_merge_lora},
     {kModels, add_tokenize},
     {kModels, add_conformance},

@@ -5,14 +5,14 @@
 #include <cstdio>
 #include <map>
 #include <memory>
-#include <random>
+#include <utility>
 
 #include "apps/cli/log.h"
 #include "apps/commands.h"
 #include "loader/onnx/import.h"
+#include "loader/seeded_inputs.h"
 #include "loader/tensor_files.h"
 #include "runtime/core/error.h"
-#include "runtime/ops/kernels/element.h"
 #include "runtime/passes/sequences.h"
 #include "runtime/session/session.h"
 
@@ -36,56 +36,15 @@ struct Options {
   int rounds = 0;
 };
 
-std::string type_text(const graph::Value& value) {
-  std::string text(core::dtype_name(value.dtype));
-  if (!value.shape) return text + "[?]";
-  text += "[";
-  for (const core::Dim& dim : *value.shape) text += (text.back() == '[' ? "" : ",") + dim.text();
-  return text + "]";
-}
-
-core::Shape drawn_shape(const graph::Value& value, const std::map<core::Symbol, int64_t>& sizes) {
-  core::Shape shape;
-  if (!value.shape)
-    throw Error(ErrorCode::kUsage, "input '" + value.name + "' declares no shape: give it by --inputs");
-  for (const core::Dim& dim : *value.shape) {
-    const core::Dim bound = dim.substitute(sizes);
-    if (!bound.is_constant())
-      throw Error(ErrorCode::kUsage, "input '" + value.name + "' is " + type_text(value) + ": give " +
-                                         bound.text() + " by --dim");
-    shape.push_back(bound.value());
-  }
-  return shape;
-}
-
-// Floats uniform in [-1, 1), integers in {0, 1}: valid as ids, masks and lengths.
-Tensor drawn(core::DType dtype, const core::Shape& shape, std::mt19937_64& generator) {
-  Tensor tensor(dtype, shape);
-  for (size_t i = 0; i < tensor.size(); ++i) {
-    const uint64_t bits = generator();
-    std::byte* data = tensor.mutable_bytes().data();
-    if (core::dtype_is_float(dtype)) {
-      ops::store_real(dtype, data, i, double(bits >> 11) * 0x1p-52 - 1);
-    } else {
-      ops::store_int(dtype, data, i, int64_t(bits >> 63));
-    }
-  }
-  return tensor;
-}
-
 session::NamedTensors all_inputs(const graph::Graph& graph, const Options& options) {
   session::NamedTensors inputs = loader::read_inputs(graph, options.inputs);
   const auto sizes = parse_dims(options.dims);
-  std::mt19937_64 generator(options.seed.value_or(0));
+  if (options.seed) return loader::draw_inputs(graph, sizes, *options.seed, std::move(inputs));
   std::string missing;
   for (graph::ValueId id : graph.inputs) {
     const graph::Value& value = graph.value(id);
     if (inputs.count(value.name) || value.is_sequence) continue;  // a sequence may be empty
-    if (options.seed) {
-      inputs[value.name] = drawn(value.dtype, drawn_shape(value, sizes), generator);
-    } else {
-      missing += (missing.empty() ? "'" : ", '") + value.name + "' (" + type_text(value) + ")";
-    }
+    missing += (missing.empty() ? "'" : ", '") + value.name + "' (" + loader::type_text(value) + ")";
   }
   if (!missing.empty())
     throw Error(ErrorCode::kUsage,

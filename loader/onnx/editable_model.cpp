@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
+#include <map>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <utility>
 
 #include "loader/onnx/external_locations.h"
@@ -11,6 +14,7 @@
 #include "loader/onnx/tensor_reader.h"
 #include "loader/open_regular.h"
 #include "runtime/core/error.h"
+#include "runtime/core/mapped_file.h"
 
 namespace vulcap::onnx {
 namespace {
@@ -51,6 +55,29 @@ bool holds_strings(WireReader message) {
     if (message.field() == TensorProto::kDataTypeFieldNumber)
       return message.integer() == int64_t(TensorProto::STRING);
   return false;
+}
+
+// In pieces, so that two large tensors are never resident together.
+bool equal_content(const core::Tensor& a, const core::Tensor& b) {
+  constexpr size_t kPiece = size_t(8) << 20;
+  if (a.bytes().data() == b.bytes().data()) return true;
+  bool equal = true;
+  for (size_t at = 0; equal && at < a.bytes().size(); at += kPiece) {
+    const Bytes left = a.bytes().subspan(at, std::min(kPiece, a.bytes().size() - at));
+    const Bytes right = b.bytes().subspan(at, left.size());
+    equal = std::memcmp(left.data(), right.data(), left.size()) == 0;
+    if (a.file_backed()) core::MappedFile::release_pages(left);
+    if (b.file_backed()) core::MappedFile::release_pages(right);
+  }
+  return equal;
+}
+
+// Equal for equal contents.
+std::pair<size_t, size_t> content_key(const core::Tensor& tensor) {
+  constexpr size_t kRead = 4096;
+  const std::string_view text(reinterpret_cast<const char*>(tensor.bytes().data()),
+                              std::min(kRead, tensor.bytes().size()));
+  return {tensor.bytes().size(), std::hash<std::string_view>()(text)};
 }
 
 std::string text_of(const Rope& rope) {
@@ -115,6 +142,26 @@ void EditableModel::set_tensor(TensorProto& message, core::Tensor tensor) {
   tensors_.push_back(std::move(tensor));
 }
 
+size_t EditableModel::share_equal() {
+  std::map<std::pair<size_t, size_t>, std::vector<size_t>> firsts;  // of equal ones, by content_key
+  size_t spared = 0;
+  for (size_t index = 0; index < tensors_.size(); ++index) {
+    core::Tensor& tensor = tensors_[index];
+    if (tensor.bytes().empty()) continue;
+    std::vector<size_t>& candidates = firsts[content_key(tensor)];
+    const auto first = std::find_if(candidates.begin(), candidates.end(), [&](size_t candidate) {
+      return equal_content(tensors_[candidate], tensor);
+    });
+    if (first == candidates.end()) {
+      candidates.push_back(index);
+    } else if (tensors_[*first].bytes().data() != tensor.bytes().data()) {
+      spared += tensor.bytes().size();
+      tensor = tensors_[*first].reinterpreted(tensor.dtype(), tensor.shape());
+    }
+  }
+  return spared;
+}
+
 // The tensors of the model on their way into files.
 class EditableModel::Writer {
  public:
@@ -144,7 +191,8 @@ class EditableModel::Writer {
     const bool full = !data_.empty() && (bytes.size() > options_.shard_bytes ||
                                          data_.back().content().size() > options_.shard_bytes - bytes.size());
     if (data_.empty() || full)
-      data_.emplace_back(data_name_ + (data_.empty() ? "" : "_" + std::to_string(data_.size())));
+      data_.emplace_back(data_name_ + (data_.empty() ? "" : "_" + std::to_string(data_.size())),
+                         options_.alignment);
     return data_.back();
   }
 

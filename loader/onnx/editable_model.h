@@ -27,6 +27,7 @@ struct WriteOptions {
   size_t large_tensor = 1024;          // bytes; smaller ones stay in the .onnx file
   std::string data_name = {};          // of the file beside it; "": the .onnx file's name + ".data"
   size_t shard_bytes = SIZE_MAX;       // a further data file, data_name + "_1", ..., begins where one is full
+  size_t alignment = DataFile::kAlignment;  // of tensors in data files that are at least so large
 };
 
 class EditableModel {
@@ -43,9 +44,14 @@ class EditableModel {
   core::Tensor tensor(const ::onnx::TensorProto& message) const;
   // The same without a copy: not aligned to its type.
   const core::Tensor& stored(const ::onnx::TensorProto& message) const;
+  // All tensors, those of messages that are gone included.
+  const std::vector<core::Tensor>& tensors() const { return tensors_; }
   // Gives `message`, which becomes part of this model, type, dims and content; its name stays. The same
   // content under two names is written once where it is outside of the .onnx file.
   void set_tensor(::onnx::TensorProto& message, core::Tensor tensor);
+  // Tensors of equal content share it from now on: it is written once where it is outside of the .onnx file,
+  // and stored() of both points to the same bytes. Returns the bytes that are spared.
+  size_t share_equal();
 
   // Files that the model was read from, the .onnx file first.
   const std::vector<std::filesystem::path>& sources() const { return sources_; }

@@ -37,7 +37,8 @@ std::string DataFile::put(Bytes bytes, bool file_backed) {
   };
   const auto [known, is_new] = offsets_.try_emplace({bytes.data(), bytes.size()}, 0);
   if (is_new) {
-    content_.add(std::string((kAlignment - content_.size() % kAlignment) % kAlignment, '\0'));
+    const size_t step = bytes.size() < alignment_ ? kAlignment : alignment_;
+    content_.add(std::string((step - content_.size() % step) % step, '\0'));
     known->second = content_.size();
     content_.add(bytes, file_backed);
   }

@@ -20,8 +20,10 @@ class DataFile {
  public:
   static constexpr size_t kAlignment = 64;
 
-  // `location`: its name beside the model.
-  explicit DataFile(std::string location) : location_(std::move(location)) {}
+  // `location`: its name beside the model. Tensors of at least `alignment` bytes begin at multiples of it,
+  // smaller ones at multiples of kAlignment.
+  explicit DataFile(std::string location, size_t alignment = kAlignment)
+      : location_(std::move(location)), alignment_(alignment) {}
 
   // The fields of a TensorProto that lead to `bytes`, which must outlive this object and are stored once,
   // however often they are put.
@@ -33,6 +35,7 @@ class DataFile {
 
  private:
   std::string location_;
+  size_t alignment_;
   Rope content_;
   std::map<std::pair<const std::byte*, size_t>, size_t> offsets_;
 };

@@ -1,8 +1,6 @@
 #include "loader/verify/graphs.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -10,6 +8,8 @@
 #include "loader/families/model_folder.h"
 #include "loader/model_dir.h"
 #include "loader/read_json.h"
+#include "loader/tensor_difference.h"
+#include "loader/verify/tolerance.h"
 #include "runtime/core/error.h"
 #include "runtime/session/session.h"
 
@@ -17,48 +17,6 @@ namespace vulcap::loader {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr double kSmallestRange = 1e-3;
-
-// What decides how far an honest engine may be from the reference: which numbers the graph computes with.
-struct Census {
-  bool fixed_steps = false;  // activations are rounded to steps that the file gives: QuantizeLinear, QLinear*
-  bool dynamic_steps = false;  // activations are rounded to steps that follow from their range
-  bool weights = false;        // weights are integers, activations are real
-  bool half = false;
-};
-
-void take_census(const graph::Graph& graph, Census& census) {
-  for (const graph::Value& value : graph.values) {
-    const bool half = value.constant && value.constant->size() > 1 && value.dtype == core::DType::kF16;
-    census.half |= half || value.dtype == core::DType::kBF16;
-  }
-  for (const graph::Node& node : graph.nodes) {
-    const std::string& op = node.op;
-    census.fixed_steps |= op == "QuantizeLinear" || op.starts_with("QLinear") || op == "QGemm";
-    census.dynamic_steps |= op.starts_with("DynamicQuantize") || op.ends_with("Integer") ||
-                            op == "QAttention" || op == "MatMulIntegerToFloat" ||
-                            op == "QEmbedLayerNormalization";
-    // accuracy_level 4: activations are rounded to 8 bits before the product.
-    census.dynamic_steps |= op == "MatMulNBits" && node.attributes.integer("accuracy_level", 0) == 4;
-    census.weights |=
-        op == "DequantizeLinear" || op == "MatMulNBits" || op == "MatMulBnb4" || op == "GatherBlockQuantized";
-    for (const auto& [name, attribute] : node.attributes.all()) {
-      const auto* body = std::get_if<std::shared_ptr<const graph::Graph>>(&attribute);
-      if (body != nullptr && *body) take_census(**body, census);
-    }
-  }
-}
-
-double tolerance(const graph::Graph& graph, const std::string& dtype) {
-  Census census;
-  take_census(graph, census);
-  double allowed = census.half || dtype.find("16") != std::string::npos ? 1e-2 : 1e-4;
-  if (census.weights) allowed = std::max(allowed, 1e-3);
-  if (census.dynamic_steps) allowed = 2e-2;
-  if (census.fixed_steps) allowed = 8e-2;
-  return allowed;
-}
 
 // How far ONNX Runtime's optimised run is from its plain one, when expected/about.json says so.
 double stated_spread(const fs::path& dir, const std::string& stem) {
@@ -90,39 +48,18 @@ session::NamedTensors read_set(const fs::path& set, const std::string& prefix) {
   return tensors;
 }
 
-// Differences of equal infinities and of two NaNs are 0.
-double difference(double a, double b) {
-  if (a == b || (std::isnan(a) && std::isnan(b))) return 0;
-  const double result = std::abs(a - b);
-  return std::isnan(result) ? std::numeric_limits<double>::infinity() : result;
-}
-
 // A share of the range and an absolute difference; the larger holds.
 struct Allowed {
   double share = 0, difference = 0;
 };
 
 void compare(const core::Tensor& got, const core::Tensor& want, const Allowed& allowed, VerifyRow& row) {
-  if (got.dtype() != want.dtype() || got.shape() != want.shape()) {
-    row.note = "got " + std::string(core::dtype_name(got.dtype())) + core::shape_text(got.shape()) +
-               ", expected " + std::string(core::dtype_name(want.dtype())) + core::shape_text(want.shape());
-    return;
-  }
-  const bool exact = !core::dtype_is_float(want.dtype());
-  double low = std::numeric_limits<double>::infinity();
-  double high = -low;
-  for (size_t i = 0; i < want.size(); ++i) {
-    const double value = want.at_f64(i);
-    row.max_abs = std::max(row.max_abs, difference(got.at_f64(i), value));
-    if (exact && got.at_i64(i) != want.at_i64(i)) row.max_abs = std::max(row.max_abs, 1.0);
-    if (!std::isfinite(value)) continue;
-    low = std::min(low, value);
-    high = std::max(high, value);
-  }
-  const double range = high > low ? high - low : std::abs(high);  // of one number: its magnitude
-  row.max_rel = row.max_abs / std::max(range, kSmallestRange);
+  const TensorDifference found = difference(got, want);
+  row.note = found.mismatch;
+  row.max_abs = found.max_abs;
+  row.max_rel = found.max_rel;
   const bool close = row.max_rel <= allowed.share || row.max_abs <= allowed.difference;
-  row.pass = exact ? row.max_abs == 0 : close;
+  row.pass = row.note.empty() && (core::dtype_is_float(want.dtype()) ? close : row.max_abs == 0);
 }
 
 void verify_set(session::Session& session, const fs::path& set, const Allowed& allowed,
@@ -158,7 +95,8 @@ void verify_graph(const std::string& name, const OnnxFile& file, const fs::path&
     const graph::Graph graph = load_graph(file, options.load);
     passes::PassOptions passes = options.load.passes;
     passes.half = DtypeRequest(options.load.dtype).converts_to_half(file);
-    const Allowed allowed{tolerance(graph, passes.half ? "fp16" : file.dtype), spread};
+    const Allowed allowed{tolerance(graph, passes.half || file.dtype.find("16") != std::string::npos),
+                          spread};
     session::Session session(device, graph, passes);
     for (const fs::path& set : sorted_children(sets)) {
       const std::string number = set.filename().string();
