@@ -1,0 +1,82 @@
+"""What a family is to the exporter, and which family takes a checkpoint."""
+
+import dataclasses
+import importlib
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+from transformers import PretrainedConfig
+
+from .captions import Captioner
+from .graph import Graph
+from .options import USAGE, ExportError, Options
+
+# In the order of the README; each module has FAMILY.
+MODULES = ("vit_gpt2",)
+
+
+@dataclasses.dataclass
+class Export:
+    """A checkpoint as the graphs that it becomes."""
+
+    graphs: list[Graph]
+    save_settings: Callable[[pathlib.Path], None]  # config.json, tokenizer and processor into a folder
+    # File stem -> stems of the two graphs that an If joins to it: first call, calls with a past.
+    joined: dict[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
+    captioner: Captioner | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    name: str
+    model_types: tuple[str, ...]  # of config.json
+    tasks: tuple[str, ...]  # the first is the default
+    load: Callable[[Options, PretrainedConfig], Export]
+    make_tiny: Callable[[pathlib.Path, int], None]  # a random checkpoint of a seed, in a folder
+    caches: tuple[bool, ...] = (True, False)  # with and without; the first is the default
+
+
+def families() -> list[Family]:
+    return [importlib.import_module(f".families.{name}", __package__).FAMILY for name in MODULES]
+
+
+def find_family(name: str, config: PretrainedConfig) -> Family:
+    """By its name, or "auto": by the model type of the checkpoint."""
+    known = {family.name: family for family in families()}
+    model_type = getattr(config, "model_type", "")
+    if name == "auto":
+        takers = [family for family in known.values() if model_type in family.model_types]
+        if not takers:
+            raise ExportError(f"no family takes the model type '{model_type}'; known: {', '.join(known)}")
+        return takers[0]
+    family = known[name.replace("-", "_")]
+    if model_type not in family.model_types:
+        raise ExportError(
+            f"the checkpoint's model type is '{model_type}', but {name} takes {' and '.join(family.model_types)}; say auto",
+            USAGE,
+        )
+    return family
+
+
+def check_request(family: Family, options: Options) -> Options:
+    """The options with the family's defaults filled in."""
+    task = options.task or family.tasks[0]
+    if task not in family.tasks:
+        raise ExportError(f"--task {task}: {family.name} is exported for {', '.join(family.tasks)}", USAGE)
+    cache = family.caches[0] if options.with_cache is None else options.with_cache
+    if cache not in family.caches:
+        flag = "--with-cache" if cache else "--without-cache"
+        raise ExportError(f"{flag}: {family.name} is exported the other way only", USAGE)
+    return dataclasses.replace(options, task=task, with_cache=cache)
+
+
+def settings_saver(*parts: Any) -> Callable[[pathlib.Path], None]:
+    """Of objects with save_pretrained(); None is passed over."""
+
+    def save(folder: pathlib.Path) -> None:
+        for part in parts:
+            if part is not None:
+                part.save_pretrained(folder)
+
+    return save
