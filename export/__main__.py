@@ -109,7 +109,7 @@ def run(given: argparse.Namespace, scratch: pathlib.Path) -> None:
     options = options_of(given)
     config = read_config(options)
     family = find_family(given.family, config)
-    options = check_request(family, options)
+    options = check_request(family, options, config)
     cache = "with" if options.with_cache else "without"
     print(f"{family.name}, {options.task}, {cache} cache, opset {options.opset}, {options.exporter}, {options.dtype}")
     export = family.load(options, config)

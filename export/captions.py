@@ -41,7 +41,8 @@ class Generated:
 class Captioner(Protocol):
     """How one family captions. `prompt`: "" for none."""
 
-    model: PreTrainedModel  # whose generation_config holds the defaults
+    model: PreTrainedModel
+    defaults: GenerationConfig  # that a call without params is made with
     prompts: tuple[str, ...]  # to validate with where the user names none
     task: str  # of expected/pipeline.json
     notes: dict[str, Any]  # further entries of expected/pipeline.json
@@ -83,6 +84,13 @@ def processors(config: GenerationConfig, prompt_length: int, max_length: int) ->
     return made
 
 
+def longest(config: GenerationConfig, prompt: int, embedded: int) -> int:
+    """Of ids, prompt included. As in generate(), a max_length of 20 stands for 20 new tokens, for it is the default."""
+    if config.max_new_tokens is not None:
+        return prompt + config.max_new_tokens
+    return config.max_length + (prompt if config.max_length == GenerationConfig().max_length else -embedded)
+
+
 def search_greedily(
     step: Callable[[list[int]], np.ndarray], prompt: list[int], config: GenerationConfig, embedded: int = 0
 ) -> list[int]:
@@ -90,8 +98,7 @@ def search_greedily(
 
     `embedded`: positions in front of the prompt that max_length counts but the ids do not.
     """
-    new = config.max_new_tokens
-    limit = len(prompt) + new if new is not None else config.max_length - embedded
+    limit = longest(config, len(prompt), embedded)
     change = processors(config, len(prompt), limit)
     ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
     ids, fresh = list(prompt), list(prompt)

@@ -1,4 +1,4 @@
-"""Decoders that read an encoder's output, as graphs with and without a cache.
+"""Decoders that read an encoder's output, as graphs with and without a cache, and their captions.
 
 Keys and values of the encoder's output are outputs of the first call and inputs of all others
 (past_key_values.N.encoder.*), for every decoder: no engine has to compute them at each step.
@@ -8,28 +8,32 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from transformers import DynamicCache, EncoderDecoderCache
+from transformers import EncoderDecoderCache
 
 from .graph import Graph, Sizes, Tensors, random_ids
 
 MERGED = {"decoder_model_merged": ("decoder_model", "decoder_with_past_model")}
 KINDS = ("decoder.key", "decoder.value", "encoder.key", "encoder.value")
 
+# Holds four tensors a layer, as KINDS names them. Made of what a call is given, empty for the first call.
+Cache = Any
+NewCache = Callable[[list[tuple[torch.Tensor, ...]]], Cache]
 # input_ids, encoder_hidden_states, cache -> logits; the cache is changed.
-Decode = Callable[[torch.Tensor, torch.Tensor, EncoderDecoderCache], torch.Tensor]
+Decode = Callable[[torch.Tensor, torch.Tensor, Cache], torch.Tensor]
 
 
 class FirstCall(torch.nn.Module):
     """input_ids, encoder_hidden_states -> logits, then the cache where it is wanted."""
 
-    def __init__(self, model: torch.nn.Module, decode: Decode, cached: bool) -> None:
+    def __init__(self, model: torch.nn.Module, decode: Decode, new_cache: NewCache, cached: bool) -> None:
         super().__init__()
-        self.model, self.decode, self.cached = model, decode, cached  # as a member, the model's weights are ours
+        self.model = model  # as a member, so that its weights are this module's
+        self.decode, self.new_cache, self.cached = decode, new_cache, cached
 
     def forward(self, input_ids: torch.Tensor, encoder_hidden_states: torch.Tensor) -> tuple[torch.Tensor, ...]:
         # Also without a cache in the file: transformers looks for packed sequences where it is given none, and
         # what it does for that cannot be exported.
-        cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
+        cache = self.new_cache([])
         logits = self.decode(input_ids, encoder_hidden_states, cache)
         return (logits, *(part for layer in cache for part in layer)) if self.cached else (logits,)
 
@@ -37,15 +41,20 @@ class FirstCall(torch.nn.Module):
 class LaterCall(torch.nn.Module):
     """input_ids, cache -> logits, the decoder's part of the cache with the new positions."""
 
-    def __init__(self, model: torch.nn.Module, decode: Decode) -> None:
+    def __init__(self, model: torch.nn.Module, decode: Decode, new_cache: NewCache) -> None:
         super().__init__()
-        self.model, self.decode = model, decode
+        self.model, self.decode, self.new_cache = model, decode, new_cache
 
     def forward(self, input_ids: torch.Tensor, *past: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        cache = EncoderDecoderCache.from_legacy_cache([past[i : i + 4] for i in range(0, len(past), 4)])
+        cache = self.new_cache([past[i : i + 4] for i in range(0, len(past), 4)])
         # Only batch and length of the states are looked at once their keys and values are in the cache.
         logits = self.decode(input_ids, past[2][:, 0], cache)
         return logits, *(part for layer in cache for part in layer[:2])
+
+
+def new_cross_cache(past: list[tuple[torch.Tensor, ...]]) -> EncoderDecoderCache:
+    """Of decoders that attend to their own positions, then to the encoder's output."""
+    return EncoderDecoderCache.from_legacy_cache(past)
 
 
 def cache_names(prefix: str, layers: int, kinds: tuple[str, ...]) -> list[str]:
@@ -59,9 +68,14 @@ def cache_axes(names: list[str], length: str) -> dict[str, dict[int, str]]:
 
 
 def decoder_graphs(
-    model: torch.nn.Module, decode: Decode, vocabulary: int, sample_states: Callable[[int], torch.Tensor], cached: bool
+    model: torch.nn.Module,
+    decode: Decode,
+    vocabulary: int,
+    encoder: Graph,
+    cached: bool,
+    new_cache: NewCache = new_cross_cache,
 ) -> list[Graph]:
-    """`sample_states`: batch -> random encoder_hidden_states. The cached graphs are to be joined as MERGED says."""
+    """`encoder`: whose first output is read. The cached graphs are to be joined as MERGED says."""
     axes = {
         "input_ids": {0: "batch_size", 1: "decoder_sequence_length"},
         "encoder_hidden_states": {0: "batch_size", 1: "encoder_sequence_length"},
@@ -69,10 +83,10 @@ def decoder_graphs(
     }
 
     def sample_first(sizes: Sizes) -> Tensors:
-        ids = random_ids(vocabulary, sizes.batch, sizes.length)
-        return {"input_ids": ids, "encoder_hidden_states": sample_states(sizes.batch)}
+        states = encoder.run(encoder.sample(sizes))[encoder.outputs[0]]
+        return {"input_ids": random_ids(vocabulary, sizes.batch, sizes.length), "encoder_hidden_states": states}
 
-    first = FirstCall(model, decode, cached).eval()
+    first = FirstCall(model, decode, new_cache, cached).eval()
     if not cached:
         return [Graph("decoder_model", first, sample_first, ["logits"], axes)]
     with torch.no_grad():
@@ -90,7 +104,7 @@ def decoder_graphs(
     del later_axes["encoder_hidden_states"]
     return [
         Graph("decoder_model", first, sample_first, ["logits", *presents], first_axes),
-        Graph("decoder_with_past_model", LaterCall(model, decode), sample_later, ["logits", *own], later_axes),
+        Graph("decoder_with_past_model", LaterCall(model, decode, new_cache), sample_later, ["logits", *own], later_axes),
     ]
 
 

@@ -13,7 +13,7 @@ from .graph import Graph
 from .options import USAGE, ExportError, Options
 
 # In the order of the README; each module has FAMILY.
-MODULES = ("vit_gpt2",)
+MODULES = ("vit_gpt2", "blip", "git")
 
 
 @dataclasses.dataclass
@@ -31,10 +31,12 @@ class Export:
 class Family:
     name: str
     model_types: tuple[str, ...]  # of config.json
-    tasks: tuple[str, ...]  # the first is the default
+    tasks: tuple[str, ...]
     load: Callable[[Options, PretrainedConfig], Export]
     make_tiny: Callable[[pathlib.Path, int], None]  # a random checkpoint of a seed, in a folder
     caches: tuple[bool, ...] = (True, False)  # with and without; the first is the default
+    # The task of a checkpoint where the user names none; None: the first.
+    choose_task: Callable[[PretrainedConfig], str] | None = None
 
 
 def families() -> list[Family]:
@@ -59,9 +61,10 @@ def find_family(name: str, config: PretrainedConfig) -> Family:
     return family
 
 
-def check_request(family: Family, options: Options) -> Options:
+def check_request(family: Family, options: Options, config: PretrainedConfig) -> Options:
     """The options with the family's defaults filled in."""
-    task = options.task or family.tasks[0]
+    own = family.choose_task(config) if family.choose_task is not None else family.tasks[0]
+    task = options.task or own
     if task not in family.tasks:
         raise ExportError(f"--task {task}: {family.name} is exported for {', '.join(family.tasks)}", USAGE)
     cache = family.caches[0] if options.with_cache is None else options.with_cache

@@ -11,6 +11,7 @@ import onnx
 import torch
 from onnx import numpy_helper
 from PIL import Image
+from transformers import GenerationConfig
 
 from .captions import CASES, PLAIN, Captioner, Generated, Params
 from .checkpoint import write_json
@@ -150,13 +151,12 @@ def make_case(captioner: Captioner, key: tuple[str, str, str], answer: Generated
 
 
 def onnx_answer(captioner: Captioner, sessions: Sessions, image: Image.Image, prompt: str, params: Params) -> list[int]:
-    config = captioner.model.generation_config
-    settings = {**config.to_dict(), **({**PLAIN, **params} if params else {})}
-    return captioner.onnx(sessions, image, prompt, type(config)(**settings))
+    settings = {**captioner.defaults.to_dict(), **({**PLAIN, **params} if params else {})}
+    return captioner.onnx(sessions, image, prompt, GenerationConfig(**settings))
 
 
 def is_greedy(captioner: Captioner, params: Params) -> bool:
-    return ({**PLAIN, **params} if params else captioner.model.generation_config.to_dict()).get("num_beams") in (None, 1)
+    return ({**PLAIN, **params} if params else captioner.defaults.to_dict()).get("num_beams") in (None, 1)
 
 
 def validate_captions(

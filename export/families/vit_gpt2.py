@@ -24,7 +24,6 @@ from transformers import (
 from ..captions import Generated, Params, generate, search_greedily
 from ..checkpoint import load_model
 from ..cross_attention import MERGED, decoder_graphs
-from ..graph import Graph, Sizes
 from ..options import Options
 from ..recipe import Export, Family, settings_saver
 from ..runtime import CrossDecoder, Sessions
@@ -41,6 +40,7 @@ class VisionCaptioner:
 
     def __init__(self, model: VisionEncoderDecoderModel, processor: Any, tokenizer: Any) -> None:
         self.model, self.processor, self.tokenizer = model, processor, tokenizer
+        self.defaults = model.generation_config
 
     def pytorch(self, image: Image.Image, prompt: str, params: Params) -> Generated:
         given = {"decoder_input_ids": torch.tensor([self.start(prompt)])} if prompt else {}
@@ -52,7 +52,7 @@ class VisionCaptioner:
         return search_greedily(CrossDecoder(sessions, states), self.start(prompt), config)
 
     def start(self, prompt: str) -> list[int]:
-        first = self.model.generation_config.decoder_start_token_id
+        first = self.defaults.decoder_start_token_id
         return [first, *self.tokenizer.encode(prompt, add_special_tokens=False)]
 
     def text(self, ids: list[int]) -> str:
@@ -66,7 +66,7 @@ def load(options: Options, config: PretrainedConfig) -> Export:
     tokenizer = AutoTokenizer.from_pretrained(options.checkpoint)
     encoder = encoder_graph(LastHiddenState(model.encoder), model.config.encoder)
     decoders = decoder_graphs(
-        model, decode_of(model), model.config.decoder.vocab_size, states_of(encoder), options.with_cache
+        model, decode_of(model), model.config.decoder.vocab_size, encoder, options.with_cache
     )
     return Export(
         graphs=[encoder, *decoders],
@@ -84,11 +84,6 @@ def complete_generation_config(model: VisionEncoderDecoderModel) -> None:
         setattr(model.generation_config, key, known if known is not None else getattr(model.config.decoder, key, None))
     if model.generation_config.decoder_start_token_id is None:
         model.generation_config.decoder_start_token_id = model.generation_config.bos_token_id
-
-
-def states_of(encoder: Graph) -> Any:
-    """Real hidden states of random pixels, for the decoder's samples."""
-    return lambda batch: encoder.run(encoder.sample(Sizes(batch)))["last_hidden_state"]
 
 
 def decode_of(model: VisionEncoderDecoderModel) -> Any:

@@ -1,0 +1,161 @@
+"""GIT: encoder_model and decoder_model_merged, which holds the projection of the image's features.
+
+The image stands in front of the text and attends to itself alone, so its keys and values in every layer follow from
+the image: they take the place that those of the encoder's output have in other decoders (past_key_values.N.encoder.*).
+transformers runs the image encoder anew at every step.
+"""
+
+import pathlib
+from typing import Any
+
+import torch
+from PIL import Image
+from transformers import (
+    AutoImageProcessor,
+    AutoTokenizer,
+    CLIPImageProcessor,
+    GenerationConfig,
+    GitConfig,
+    GitForCausalLM,
+    GitVisionConfig,
+    PretrainedConfig,
+)
+
+from ..captions import Generated, Params, generate, search_greedily
+from ..checkpoint import load_model
+from ..cross_attention import MERGED, decoder_graphs
+from ..options import ExportError, Options
+from ..recipe import Export, Family, settings_saver
+from ..runtime import CrossDecoder, Sessions
+from ..tiny import save_checkpoint, spread_weights, word_piece_tokenizer
+from ..vision import LastHiddenState, encoder_graph, pixels
+
+
+class GitCaptioner:
+    task = "image-to-text"
+    prompts = ("", "what is in the image?")
+    notes: dict[str, Any] = {}
+
+    def __init__(self, model: GitForCausalLM, processor: Any, tokenizer: Any) -> None:
+        self.model, self.processor, self.tokenizer = model, processor, tokenizer
+        self.defaults = model.generation_config
+
+    def pytorch(self, image: Image.Image, prompt: str, params: Params) -> Generated:
+        given = {"input_ids": torch.tensor([self.start(prompt)])} if prompt else {}
+        return generate(self.model, params, pixel_values=pixels(self.processor, image), **given)
+
+    def onnx(self, sessions: Sessions, image: Image.Image, prompt: str, config: GenerationConfig) -> list[int]:
+        feeds = {"pixel_values": pixels(self.processor, image).numpy()}
+        states = sessions["encoder_model"].run(feeds)["last_hidden_state"]
+        return search_greedily(CrossDecoder(sessions, states), self.start(prompt), config)
+
+    def start(self, prompt: str) -> list[int]:
+        if not prompt:
+            return [self.defaults.bos_token_id]
+        return [self.tokenizer.cls_token_id, *self.tokenizer.encode(prompt, add_special_tokens=False)]
+
+    def text(self, ids: list[int]) -> str:
+        return self.tokenizer.decode(ids, skip_special_tokens=True)
+
+
+class PrefixCache:
+    """Keys and values of the image and, behind them, of the text; apart, four tensors a layer."""
+
+    def __init__(self, past: list[tuple[torch.Tensor, ...]]) -> None:
+        self.past, self.layers = past, []
+        self.image_length = 0  # to be set before a first call
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.past
+
+    def __iter__(self) -> Any:
+        return iter(self.layers)
+
+    def get_seq_length(self) -> int:
+        return self.past[0][0].shape[2] if self.past else 0
+
+    def update(
+        self, keys: torch.Tensor, values: torch.Tensor, layer: int, _: Any = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Called by each attention with its new keys and values; returns all that it attends to."""
+        if self.is_empty:
+            at = self.image_length
+            self.layers.append((keys[:, :, at:], values[:, :, at:], keys[:, :, :at], values[:, :, :at]))
+            return keys, values
+        past_keys, past_values, *image = self.past[layer]
+        text = torch.cat((past_keys, keys), 2), torch.cat((past_values, values), 2)
+        self.layers.append((*text, *image))
+        return torch.cat((image[0], text[0]), 2), torch.cat((image[1], text[1]), 2)
+
+
+def load(options: Options, config: PretrainedConfig) -> Export:
+    if getattr(config, "num_image_with_embedding", None):
+        raise ExportError(f"{options.checkpoint}: GIT over several frames (num_image_with_embedding) has no recipe")
+    model = load_model(GitForCausalLM, options)
+    processor = AutoImageProcessor.from_pretrained(options.checkpoint, use_fast=False)
+    tokenizer = AutoTokenizer.from_pretrained(options.checkpoint)
+    encoder = encoder_graph(LastHiddenState(model.git.image_encoder), model.config.vision_config)
+    decoders = decoder_graphs(
+        model, decode_of(model), model.config.vocab_size, encoder, bool(options.with_cache), PrefixCache
+    )
+    return Export(
+        graphs=[encoder, *decoders],
+        joined=MERGED if options.with_cache else {},
+        save_settings=settings_saver(model.config, model.generation_config, processor, tokenizer),
+        captioner=GitCaptioner(model, processor, tokenizer),
+    )
+
+
+def decode_of(model: GitForCausalLM) -> Any:
+    git = model.git
+
+    def decode(ids: torch.Tensor, states: torch.Tensor, cache: PrefixCache) -> torch.Tensor:
+        cache.image_length = states.shape[1]
+        hidden = git.embeddings(input_ids=ids, past_key_values_length=cache.get_seq_length())
+        if cache.is_empty:
+            hidden = torch.cat((git.visual_projection(states), hidden), 1)
+        last = git.encoder(
+            hidden,
+            attention_mask=visible(hidden.shape[1], cache.image_length, ids.shape[1] + cache.get_seq_length()),
+            head_mask=[None] * len(git.encoder.layer),
+            past_key_values=cache,
+            pixel_values_present=False,
+        ).last_hidden_state
+        return model.output(last[:, -ids.shape[1] :])
+
+    return decode
+
+
+def visible(rows: int, image: int, text: int) -> torch.Tensor:
+    """f[1, 1, rows, image + text] to be added to scores: the image is seen by all, text by what follows it."""
+    keys = torch.arange(image + text)
+    queries = keys[image + text - rows :, None]
+    return torch.where((keys < image) | (keys <= queries), 0.0, torch.finfo(torch.float32).min)[None, None]
+
+
+def make_tiny(folder: pathlib.Path, seed: int) -> None:
+    side, width = 32, 16
+    tokenizer = word_piece_tokenizer(160)
+    vision = GitVisionConfig(
+        hidden_size=width, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, image_size=side, patch_size=8
+    )
+    config = GitConfig(
+        vision_config=vision.to_dict(),
+        vocab_size=len(tokenizer),
+        hidden_size=width,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=40,
+        bos_token_id=tokenizer.cls_token_id,
+        eos_token_id=tokenizer.sep_token_id,
+        pad_token_id=0,
+    )
+    model = GitForCausalLM(config)
+    spread_weights(model, seed)
+    processor = CLIPImageProcessor(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
+    save_checkpoint(folder, model, tokenizer, processor)
+
+
+FAMILY = Family("git", ("git",), ("image-to-text",), load, make_tiny)
