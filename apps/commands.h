@@ -26,6 +26,8 @@ Command add_doctor(CLI::App& app);
 Command add_probe_devices(CLI::App& app);
 Command add_generate(CLI::App& app);
 Command add_inspect(CLI::App& app);
+Command add_check(CLI::App& app);
+Command add_diff(CLI::App& app);
 Command add_verify(CLI::App& app);
 Command add_batch(CLI::App& app);
 Command add_bench(CLI::App& app);

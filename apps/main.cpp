@@ -51,6 +51,8 @@ constexpr Row kCommands[] = {
     {kModels, add_cache},
     {kModels, add_verify},
     {kModels, add_inspect},
+    {kModels, add_check},
+    {kModels, add_diff},
     {kModels, add_run},
     {kModels, add_pack},
     {kModels, add_unpack},

@@ -21,13 +21,13 @@ struct UsualSize {
   int64_t size;
 };
 constexpr UsualSize kUsualSizes[] = {
-    {"batch", 1}, {"channel", 3}, {"height", 224}, {"width", 224}, {"total", 7}, {"past", 3}, {"", 4},
+    {"batch", 1}, {"channel", 3}, {"height", 224}, {"width", 224}, {"total", 4}, {"past", 3}, {"encoder", 4},
 };
 
-int64_t usual_size(std::string_view symbol) {
+int64_t usual_size(std::string_view symbol, bool has_past) {
   for (const UsualSize& usual : kUsualSizes)
     if (symbol.find(usual.part) != std::string_view::npos) return usual.size;
-  return 1;
+  return has_past ? 1 : 4;
 }
 
 // Symbols of a dim, and the whole of it: exporters also write expressions that are one symbol.
@@ -92,13 +92,16 @@ session::NamedTensors draw_inputs(const graph::Graph& graph, const SymbolSizes& 
 }
 
 SymbolSizes with_usual_sizes(const graph::Graph& graph, SymbolSizes sizes) {
+  const bool has_past = std::any_of(graph.inputs.begin(), graph.inputs.end(), [&](graph::ValueId id) {
+    return graph.value(id).name.find("past") != std::string::npos;
+  });
   for (const graph::ValueId id : graph.inputs) {
     const graph::Value& value = graph.value(id);
     if (!value.shape) continue;
     for (const core::Dim& dim : *value.shape) {
       if (dim.is_constant()) continue;
       for (const std::string& name : names_in(dim))
-        sizes.emplace(core::intern_symbol(name), usual_size(name));
+        sizes.emplace(core::intern_symbol(name), usual_size(name, has_past));
     }
   }
   return sizes;

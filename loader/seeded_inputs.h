@@ -23,7 +23,8 @@ session::NamedTensors draw_inputs(const graph::Graph& graph, const SymbolSizes& 
                                   session::NamedTensors inputs = {});
 
 // `sizes` with a size for each symbol of the inputs' shapes that it lacks, small and by what exporters' names
-// mean: one batch, images of 3 x 224 x 224, four tokens behind three cached ones ("past" and "total").
+// mean: one batch, images of 3 x 224 x 224, four tokens, or one behind three cached ones where there is a
+// past.
 SymbolSizes with_usual_sizes(const graph::Graph& graph, SymbolSizes sizes = {});
 
 }  // namespace vulcap::loader

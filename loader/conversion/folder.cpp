@@ -62,20 +62,34 @@ void copy_companions(const fs::path& from, const fs::path& to, const std::set<st
   if (error) throw Error(ErrorCode::kRuntime, from.string() + ": cannot be listed (" + error.message() + ")");
 }
 
-void convert_folder(const fs::path& from, const fs::path& to, const ConvertFile& convert,
-                    const std::set<std::string>& without) {
-  const std::vector<loader::OnnxFile> models = loader::list_onnx_files(from);
-  if (models.empty())
-    throw Error(ErrorCode::kInvalidModel, from.string() + ": no .onnx file in it nor in its onnx folder");
+void copy_model(const fs::path& from, const fs::path& to) {
+  copy_one(from, to);
+  for (const std::string& location : onnx::external_locations(from)) {
+    const fs::path data = to.parent_path() / location;
+    if (!fs::exists(data)) copy_one(from.parent_path() / location, data);
+  }
+}
+
+void make_folder(const fs::path& from, const fs::path& to, const std::set<std::string>& without,
+                 const std::function<void(const fs::path& folder)>& fill) {
   refuse_inside(from, to);
   loader::NewFolder folder(to);
   copy_companions(from, folder.path(), without);
-  for (const loader::OnnxFile& model : models) {
-    const fs::path out = folder.path() / model.path.lexically_relative(from);
-    fs::create_directories(out.parent_path());
-    convert(model, out);
-  }
+  fill(folder.path());
   folder.commit();
+}
+
+void convert_folder(const fs::path& from, const fs::path& to, const ConvertFile& convert) {
+  const std::vector<loader::OnnxFile> models = loader::list_onnx_files(from);
+  if (models.empty())
+    throw Error(ErrorCode::kInvalidModel, from.string() + ": no .onnx file in it nor in its onnx folder");
+  make_folder(from, to, {}, [&](const fs::path& folder) {
+    for (const loader::OnnxFile& model : models) {
+      const fs::path out = folder / model.path.lexically_relative(from);
+      fs::create_directories(out.parent_path());
+      convert(model, out);
+    }
+  });
 }
 
 }  // namespace vulcap::conversion

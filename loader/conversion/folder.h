@@ -17,10 +17,19 @@ namespace vulcap::conversion {
 void copy_companions(const std::filesystem::path& from, const std::filesystem::path& to,
                      const std::set<std::string>& without = {});
 
-// A copy of the model folder `from` at `to`, with the models that `convert` writes in place of its own.
-// Nothing is left at `to` when something throws.
+// Copies a model and its external data as they are; `to` is a file in another folder.
+void copy_model(const std::filesystem::path& from, const std::filesystem::path& to);
+
+// A new folder `to` with the companions of the model folder `from` and the models that `fill` writes into it.
+// Nothing is left at `to` when something throws. Throws core::Error(kUsage) when `to` holds something or lies
+// in `from`.
+void make_folder(const std::filesystem::path& from, const std::filesystem::path& to,
+                 const std::set<std::string>& without,
+                 const std::function<void(const std::filesystem::path& folder)>& fill);
+
+// make_folder with every model of `from` at its place, as `convert` writes it.
 using ConvertFile = std::function<void(const loader::OnnxFile& model, const std::filesystem::path& out)>;
 void convert_folder(const std::filesystem::path& from, const std::filesystem::path& to,
-                    const ConvertFile& convert, const std::set<std::string>& without = {});
+                    const ConvertFile& convert);
 
 }  // namespace vulcap::conversion

@@ -10,6 +10,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// The first few, and how many there are.
+std::string listed(const std::vector<std::string>& names) {
+  constexpr size_t kShown = 8;
+  std::string text;
+  for (size_t i = 0; i < std::min(kShown, names.size()); ++i) text += (i == 0 ? "" : ", ") + names[i];
+  return names.size() > kShown ? text + ", ... (" + std::to_string(names.size()) + " in all)" : text;
+}
+
+}  // namespace
+
 Adapter::Merged merge(const Adapter& adapter, const fs::path& path, onnx::ModelDef& model) {
   try {
     return adapter.merge_into(model, path.stem().string());
@@ -19,22 +29,12 @@ Adapter::Merged merge(const Adapter& adapter, const fs::path& path, onnx::ModelD
   }
 }
 
-// The first few, and how many there are.
-std::string listed(const std::vector<std::string>& names) {
-  constexpr size_t kShown = 8;
-  std::string text;
-  for (size_t i = 0; i < std::min(kShown, names.size()); ++i) text += (i == 0 ? "" : ", ") + names[i];
-  return names.size() > kShown ? text + ", ... (" + std::to_string(names.size()) + " in all)" : text;
-}
-
-[[noreturn]] void fail_unmatched(const fs::path& model, const Adapter& adapter,
-                                 const std::vector<std::string>& names, const std::string& advice) {
+void fail_unmatched(const fs::path& model, const Adapter& adapter, const std::vector<std::string>& names,
+                    const std::string& advice) {
   throw core::Error(core::ErrorCode::kInvalidModel,
                     adapter.folder().string() + " into " + model.string() +
                         ": the model has no weights of these modules: " + listed(names) + advice);
 }
-
-}  // namespace
 
 onnx::ModelDef read_merged_model(const fs::path& path, const fs::path& adapter_folder) {
   const Adapter adapter = Adapter::load(adapter_folder);

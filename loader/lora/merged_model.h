@@ -10,6 +10,13 @@
 
 namespace vulcap::lora {
 
+// Merges into `model`, read from `path`; errors name both.
+Adapter::Merged merge(const Adapter& adapter, const std::filesystem::path& path, onnx::ModelDef& model);
+
+// Throws core::Error(kInvalidModel): the model, a file or a folder, lacks the weights of these modules.
+[[noreturn]] void fail_unmatched(const std::filesystem::path& model, const Adapter& adapter,
+                                 const std::vector<std::string>& modules, const std::string& advice);
+
 // read_model with the adapter in its weights. A model in several files has a part of the adapter's modules in
 // each: modules that this file lacks must be in another .onnx file beside it. Throws
 // core::Error(kInvalidModel) that lists those which are nowhere; otherwise as read_model, Adapter::load and

@@ -80,14 +80,6 @@ std::pair<size_t, size_t> content_key(const core::Tensor& tensor) {
   return {tensor.bytes().size(), std::hash<std::string_view>()(text)};
 }
 
-std::string text_of(const Rope& rope) {
-  std::string text;
-  text.reserve(rope.size());
-  for (const auto& piece : rope.pieces())
-    text.append(reinterpret_cast<const char*>(piece.bytes.data()), piece.bytes.size());
-  return text;
-}
-
 }  // namespace
 
 EditableModel EditableModel::read(const fs::path& path) {
@@ -106,7 +98,7 @@ EditableModel EditableModel::read(const fs::path& path) {
                                         model.tensors_.push_back(tensors.read(message).tensor);
                                         return rope;
                                       });
-    if (!model.proto_.ParseFromString(text_of(slim)) || !model.proto_.has_graph())
+    if (!model.proto_.ParseFromString(slim.text()) || !model.proto_.has_graph())
       fail("is not an ONNX model, or is damaged; download it again");
   } catch (core::Error& error) {
     throw error.add_context(path.string());

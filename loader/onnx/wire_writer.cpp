@@ -48,6 +48,14 @@ void Rope::add(Rope rope) {
   size_ += rope.size_;
 }
 
+std::string Rope::text() const {
+  std::string text;
+  text.reserve(size_);
+  for (const Piece& piece : pieces_)
+    text.append(reinterpret_cast<const char*>(piece.bytes.data()), piece.bytes.size());
+  return text;
+}
+
 void Rope::add_field(uint32_t field, Rope rope) {
   add(wire_header(field, rope.size()));
   add(std::move(rope));

@@ -34,6 +34,8 @@ class Rope {
   };
 
   size_t size() const { return size_; }
+  // The whole message, copied.
+  std::string text() const;
   const std::vector<Piece>& pieces() const { return pieces_; }
 
  private:

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -158,6 +159,26 @@ ssize_t pwrite(int file, const void* data, size_t size, off_t at) { return pwrit
 ssize_t writev(int file, const iovec* parts, int count) {
   if (is_meant(file) && decide(Sort::kWrite) == Verdict::kFail) return -1;
   return real<ssize_t(int, const iovec*, int)>("writev")(file, parts, count);
+}
+
+size_t fwrite(const void* data, size_t size, size_t count, FILE* file) {
+  if (is_meant(fileno(file)) && decide(Sort::kWrite) != Verdict::kPass) return 0;
+  return real<size_t(const void*, size_t, size_t, FILE*)>("fwrite")(data, size, count, file);
+}
+
+int fflush(FILE* file) {
+  return decided(file != nullptr && is_meant(fileno(file)), Sort::kWrite,
+                 [&] { return real<int(FILE*)>("fflush")(file); });
+}
+
+FILE* fopen(const char* path, const char* mode) {
+  if (is_meant(path) && mode[0] != 'r' && decide(Sort::kName) == Verdict::kFail) return nullptr;
+  return real<FILE*(const char*, const char*)>("fopen")(path, mode);
+}
+
+ssize_t sendfile(int to, int from, off_t* offset, size_t size) noexcept {
+  if (is_meant(to) && decide(Sort::kWrite) == Verdict::kFail) return -1;
+  return real<ssize_t(int, int, off_t*, size_t)>("sendfile")(to, from, offset, size);
 }
 
 int fsync(int file) {

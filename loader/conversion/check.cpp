@@ -1,0 +1,202 @@
+#include "loader/conversion/check.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "loader/families/model_folder.h"
+#include "loader/onnx/import.h"
+#include "loader/onnx/wire.h"
+#include "runtime/core/error.h"
+#include "runtime/passes/specialise.h"
+#include "runtime/plan/plan.h"
+#include "runtime/session/session.h"
+
+namespace vulcap::conversion {
+namespace {
+
+namespace fs = std::filesystem;
+using core::Error;
+
+// Inputs that choose between branches: one boolean.
+bool is_switch(const graph::Value& value) {
+  return value.dtype == core::DType::kBool && value.shape && product(*value.shape) == core::Dim(1);
+}
+
+bool has_errors(const std::vector<Finding>& findings) {
+  return std::any_of(findings.begin(), findings.end(),
+                     [](const Finding& finding) { return finding.is_error; });
+}
+
+std::string without_path(const Error& error, const fs::path& path) {
+  const std::string start = path.string() + ": ";
+  return error.message().starts_with(start) ? error.message().substr(start.size()) : error.message();
+}
+
+class Planner {
+ public:
+  Planner(const graph::Graph& graph, session::Device& device, const CheckOptions& options)
+      : graph_(graph), device_(device), options_(options) {}
+
+  // With every switch in position `on`; `compare`: what comes out is held against what is declared.
+  PlannedRun plan(bool on, const onnx::ModelDef* compare, std::vector<Finding>& findings) {
+    PlannedRun run;
+    try {
+      const session::NamedTensors inputs = drawn(on);
+      run.inputs = text_of(inputs);
+      passes::Stage stage = passes::specialise_in_stages(graph_, specs_of(inputs), {});
+      if (stage.complete && compare != nullptr) hold_against(stage.graph, *compare, findings);
+      if (stage.complete && !options_.run) {
+        passes::run_passes(stage.graph);
+        const plan::Plan plan = plan::make_plan(std::move(stage.graph), device_.backend());
+        describe({&plan}, run);
+      } else {
+        run_it(inputs, run);
+      }
+    } catch (const Error& error) {
+      run.problem = error.message();
+    }
+    return run;
+  }
+
+ private:
+  session::NamedTensors drawn(bool on) const {
+    session::NamedTensors inputs;
+    for (const graph::ValueId id : graph_.inputs) {
+      const graph::Value& value = graph_.value(id);
+      if (!is_switch(value)) continue;
+      core::Tensor position(core::DType::kBool, core::Shape(value.shape->size(), 1));
+      position.mutable_bytes()[0] = std::byte(on);
+      inputs[value.name] = std::move(position);
+    }
+    const auto sizes = loader::with_usual_sizes(graph_, options_.sizes);
+    return loader::draw_inputs(graph_, sizes, 0, std::move(inputs));
+  }
+
+  std::string text_of(const session::NamedTensors& inputs) const {
+    std::string text;
+    for (const auto& [name, tensor] : inputs)
+      text += (text.empty() ? "" : ", ") + name + " " + std::string(core::dtype_name(tensor.dtype())) +
+              core::shape_text(tensor.shape());
+    return text;
+  }
+
+  std::map<std::string, passes::InputSpec> specs_of(const session::NamedTensors& inputs) const {
+    std::map<std::string, passes::InputSpec> specs;
+    for (const graph::ValueId id : graph_.inputs) {
+      const graph::Value& value = graph_.value(id);
+      if (value.is_sequence) continue;
+      const core::Tensor& tensor = inputs.at(value.name);
+      passes::InputSpec& spec = specs[value.name];
+      spec.shape.assign(tensor.shape().begin(), tensor.shape().end());
+      if (is_switch(value)) spec.constant = tensor;
+    }
+    return specs;
+  }
+
+  void run_it(const session::NamedTensors& inputs, PlannedRun& run) {
+    session::Session session(device_, graph_);
+    session.run(inputs);
+    describe(session.plans(), run);
+  }
+
+  static void describe(const std::vector<const plan::Plan*>& plans, PlannedRun& run) {
+    run.left_to_cpu = loader::count_fallbacks(plans);
+    for (const plan::Plan* plan : plans) {
+      run.calls += plan->calls.size();
+      run.activation_bytes += plan->arena_bytes;
+      for (const plan::ConstantSlot& slot : plan->constants)
+        run.weight_bytes += core::dtype_bytes(slot.dtype, slot.tensor.size());
+    }
+  }
+
+  void hold_against(const graph::Graph& made, const onnx::ModelDef& model, std::vector<Finding>& findings) {
+    const auto sizes = loader::with_usual_sizes(graph_, options_.sizes);
+    for (const auto* infos : {&model.graph.outputs, &model.graph.value_infos}) {
+      for (const onnx::ValueInfo& info : *infos) {
+        const graph::ValueId id = made.find_value(info.name);
+        if (id == graph::kNoValue || info.is_sequence || !made.value(id).shape) continue;
+        if (auto finding = disagreement(info, made.value(id), sizes)) findings.push_back(*finding);
+        if (findings.size() >= kMostFindings) return;
+      }
+    }
+  }
+
+  static std::optional<Finding> disagreement(const onnx::ValueInfo& info, const graph::Value& value,
+                                             const loader::SymbolSizes& sizes) {
+    const auto differs = [&](bool is_error, const std::string& declared) {
+      return Finding{is_error, "value " + onnx::quote(info.name) + " is declared " + declared +
+                                   " but comes out " + loader::type_text(value)};
+    };
+    const std::string type(core::dtype_name(info.dtype));
+    if (info.dtype != core::DType::kUndefined && info.dtype != value.dtype) return differs(true, type);
+    if (!info.has_shape) return std::nullopt;
+    std::string declared = type + "[";
+    bool same = info.shape.size() == value.shape->size();
+    for (size_t i = 0; i < info.shape.size(); ++i) {
+      const auto* number = std::get_if<int64_t>(&info.shape[i]);
+      declared +=
+          (i == 0 ? "" : ",") + (number ? std::to_string(*number) : std::get<std::string>(info.shape[i]));
+      if (same && number != nullptr) same = core::Dim(*number) == (*value.shape)[i];
+      if (same && number == nullptr)
+        same = may_be(std::get<std::string>(info.shape[i]), (*value.shape)[i], sizes);
+    }
+    return same ? std::nullopt : std::optional(differs(false, declared + "]"));
+  }
+
+  // False where the symbols of a declared dim have sizes that give another number.
+  static bool may_be(const std::string& declared, const core::Dim& size, const loader::SymbolSizes& sizes) {
+    try {
+      const core::Dim bound = core::Dim::parse(declared).substitute(sizes);
+      return !bound.is_constant() || bound == size;
+    } catch (const Error&) {
+      return true;  // an expression of the exporter's own
+    }
+  }
+
+  const graph::Graph& graph_;
+  session::Device& device_;
+  const CheckOptions& options_;
+};
+
+void check_runs(const onnx::ModelDef& model, session::Device& device, const CheckOptions& options,
+                FileCheck& check) {
+  const graph::Graph graph = onnx::import_graph(model);
+  for (const graph::ValueId id : graph.inputs)
+    check.inputs.push_back(graph.value(id).name + " " + loader::type_text(graph.value(id)));
+  for (const graph::ValueId id : graph.outputs)
+    check.outputs.push_back(graph.value(id).name + " " + loader::type_text(graph.value(id)));
+  Planner planner(graph, device, options);
+  check.runs.push_back(planner.plan(true, &model, check.findings));
+  const bool switched = std::any_of(graph.inputs.begin(), graph.inputs.end(),
+                                    [&](graph::ValueId id) { return is_switch(graph.value(id)); });
+  if (switched) check.runs.push_back(planner.plan(false, nullptr, check.findings));
+}
+
+}  // namespace
+
+bool FileCheck::valid() const { return !has_errors(structure.findings) && !has_errors(findings); }
+
+bool FileCheck::runs_here() const {
+  return valid() && not_supported.empty() &&
+         std::all_of(runs.begin(), runs.end(), [](const PlannedRun& run) { return run.problem.empty(); });
+}
+
+FileCheck check_model(const fs::path& path, session::Device& device, const CheckOptions& options) {
+  FileCheck check;
+  check.path = path;
+  check.structure = check_structure(path);
+  try {
+    check_runs(onnx::read_model(path), device, options, check);
+  } catch (const Error& error) {
+    check.not_supported = without_path(error, path);
+  }
+  return check;
+}
+
+bool FolderCheck::valid() const {
+  return !has_errors(findings) &&
+         std::all_of(tasks.begin(), tasks.end(), [](const Task& task) { return task.problem.empty(); });
+}
+
+}  // namespace vulcap::conversion
