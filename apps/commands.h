@@ -40,6 +40,7 @@ Command add_merge(CLI::App& app);
 Command add_merge_lora(CLI::App& app);
 Command add_pack(CLI::App& app);
 Command add_unpack(CLI::App& app);
+Command add_optimize(CLI::App& app);
 Command add_tokenize(CLI::App& app);
 Command add_pull(CLI::App& app);
 Command add_cache(CLI::App& app);

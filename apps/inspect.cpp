@@ -6,6 +6,7 @@
 #include "apps/commands.h"
 #include "apps/symbol_sizes.h"
 #include "loader/model_dir.h"
+#include "loader/onnx/census.h"
 #include "loader/onnx/import.h"
 #include "runtime/core/error.h"
 #include "runtime/graph/text.h"
@@ -25,26 +26,6 @@ struct Options {
   std::vector<std::string> disabled_passes;
   std::string after_pass;
 };
-
-struct Census {
-  std::map<std::string, int> operators;
-  uint64_t parameters = 0;
-  uint64_t bytes = 0;
-};
-
-void count(const onnx::GraphDef& graph, Census& census) {
-  for (const onnx::Initializer& item : graph.initializers) {
-    census.parameters += item.tensor.size();
-    census.bytes += item.tensor.bytes().size();
-  }
-  for (const onnx::NodeDef& node : graph.nodes) {
-    ++census.operators[(node.domain.empty() ? "" : node.domain + ".") + node.op_type];
-    for (const onnx::Attribute& attribute : node.attributes) {
-      if (const auto* sub = std::get_if<std::shared_ptr<onnx::GraphDef>>(&attribute.value))
-        count(**sub, census);
-    }
-  }
-}
 
 std::string shape_of(const onnx::ValueInfo& info) {
   if (!info.has_shape) return "[?]";
@@ -94,8 +75,7 @@ graph::Graph specialised(const graph::Graph& graph, const Options& options) {
 
 void inspect_file(const std::filesystem::path& path, const Options& options, const plan::Backend& backend) {
   const onnx::ModelDef model = onnx::read_model(path);
-  Census census;
-  count(model.graph, census);
+  const onnx::Census census = onnx::census_of(model.graph);
   std::printf("%s\n  producer: %s, IR %lld, opsets:", path.c_str(), model.producer.c_str(),
               static_cast<long long>(model.ir_version));
   for (const auto& [domain, version] : model.opsets)

@@ -56,6 +56,7 @@ constexpr Row kCommands[] = {
     {kModels, add_run},
     {kModels, add_pack},
     {kModels, add_unpack},
+    {kModels, add_optimize},
     {kModels, add_merge_lora},
     {kModels, add_tokenize},
     {kModels, add_conformance},

@@ -1,0 +1,377 @@
+#include "runtime/passes/partial_evaluation.h"
+
+#include <algorithm>
+#include <map>
+
+#include "runtime/core/error.h"
+#include "runtime/ops/op_registry.h"
+#include "runtime/passes/fold.h"
+#include "runtime/passes/open_shapes.h"
+#include "runtime/passes/specialise.h"
+
+namespace vulcap::passes {
+namespace {
+
+using core::Dim;
+using core::SymShape;
+using core::Tensor;
+using graph::Graph;
+using graph::kNoValue;
+using graph::Node;
+using graph::Value;
+using graph::ValueId;
+
+// A constant of which folding must not leave a second copy.
+constexpr size_t kLargeWeight = size_t(1) << 16;
+
+using Subgraph = std::shared_ptr<const Graph>;
+
+std::string text_of(const graph::Attribute& attribute) {
+  const auto joined = [](const auto& list) {
+    std::string text;
+    for (const auto& item : list) {
+      const std::string part(reinterpret_cast<const char*>(&item), sizeof item);
+      text += part;
+    }
+    return text;
+  };
+  if (const auto* i = std::get_if<int64_t>(&attribute)) return "i" + std::to_string(*i);
+  if (const auto* f = std::get_if<float>(&attribute)) return "f" + joined(std::vector<float>{*f});
+  if (const auto* s = std::get_if<std::string>(&attribute)) return "s" + *s;
+  if (const auto* is = std::get_if<std::vector<int64_t>>(&attribute)) return "I" + joined(*is);
+  if (const auto* fs = std::get_if<std::vector<float>>(&attribute)) return "F" + joined(*fs);
+  if (const auto* t = std::get_if<Tensor>(&attribute)) {
+    const auto bytes = t->bytes();
+    return "t" + std::string(core::dtype_name(t->dtype())) + core::shape_text(t->shape()) +
+           std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  }
+  std::string text = "S";
+  for (const std::string& s : std::get<std::vector<std::string>>(attribute))
+    text += std::to_string(s.size()) + ":" + s;
+  return text;
+}
+
+// Equal for nodes that compute the same; empty for those that are not compared.
+std::string key_of(const Node& node) {
+  std::string key = node.domain + "." + node.op + "/" + std::to_string(node.outputs.size());
+  for (const ValueId in : node.inputs) key += "," + std::to_string(in);
+  for (const auto& [name, attribute] : node.attributes.all()) {
+    if (std::holds_alternative<Subgraph>(attribute)) return "";
+    key += "\n" + name + "=" + text_of(attribute);
+  }
+  return key;
+}
+
+enum class Shapes { kOpen, kAssumed, kKnown };
+
+class PartialEvaluator {
+ public:
+  explicit PartialEvaluator(Graph& out) : out_(out) {}
+
+  // `map` holds the inputs and captures of `from` among the values made here.
+  void walk(const Graph& from, std::vector<ValueId>& map) {
+    for (size_t v = 0; v < from.values.size(); ++v) {
+      if (from.values[v].constant && map[v] == kNoValue) map[v] = out_.add_value(from.values[v]);
+    }
+    const graph::Uses uses(from);
+    for (const Node& node : from.nodes) visit(from, uses, node, map);
+  }
+
+ private:
+  static ValueId mapped(const std::vector<ValueId>& map, ValueId id) {
+    return id == kNoValue ? kNoValue : map[size_t(id)];
+  }
+
+  void visit(const Graph& from, const graph::Uses& uses, const Node& original, std::vector<ValueId>& map) {
+    Node node = original;
+    if (node.domain.starts_with(kOpenDomain)) node.domain.erase(0, kOpenDomain.size());
+    if (node.is("If")) return visit_if(from, node, map);
+    const bool single_reader = is_only_reader(from, uses, node);
+    for (ValueId& in : node.inputs) in = mapped(map, in);
+    const std::string key = key_of(node);
+    if (const auto equal = seen_.find(key); !key.empty() && equal != seen_.end()) {
+      for (size_t i = 0; i < node.outputs.size(); ++i)
+        if (node.outputs[i] != kNoValue) map[size_t(node.outputs[i])] = equal->second[i];
+      return;
+    }
+    add_outputs(from, node, map);
+    finish(node, single_reader);
+    const ValueId same = node.outputs.size() == 1 ? same_sizes(node.outputs[0]) : kNoValue;
+    if (same != kNoValue) {
+      map[size_t(original.outputs[0])] = same;
+      return;
+    }
+    if (!key.empty() && std::find(node.outputs.begin(), node.outputs.end(), kNoValue) == node.outputs.end())
+      seen_[key] = node.outputs;
+  }
+
+  void add_outputs(const Graph& from, Node& node, std::vector<ValueId>& map) {
+    for (ValueId& out : node.outputs) {
+      if (out == kNoValue) continue;
+      Value value;
+      value.name = from.value(out).name;
+      value.is_sequence = from.value(out).is_sequence;
+      map[size_t(out)] = out_.add_value(std::move(value));
+      out = map[size_t(out)];
+    }
+  }
+
+  // Whether no other node reads the large constants that this one does.
+  static bool is_only_reader(const Graph& from, const graph::Uses& uses, const Node& node) {
+    return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId in) {
+      if (in == kNoValue) return true;
+      const auto& constant = from.value(in).constant;
+      return !constant || constant->bytes().size() < kLargeWeight || uses.single_use(in);
+    });
+  }
+
+  // Takes in a node on values made here, unless it is computed already.
+  void finish(Node& node, bool single_reader) {
+    const Shapes shapes = infer(node);
+    if (shapes == Shapes::kKnown && single_reader && folded(node)) return;
+    if (shapes == Shapes::kKnown && node.is("Reshape")) make_view(node);
+    if (shapes != Shapes::kKnown) node.domain.insert(0, kOpenDomain);
+    out_.nodes.push_back(node);
+  }
+
+  bool is_known(ValueId id) const {
+    return id == kNoValue || (out_.value(id).shape && out_.value(id).dtype != core::DType::kUndefined);
+  }
+
+  bool all_known(const std::vector<ValueId>& ids) const {
+    return std::all_of(ids.begin(), ids.end(), [&](ValueId id) { return is_known(id); });
+  }
+
+  // Runs the node's own rule; false when it cannot decide, or only by assuming something.
+  bool own_rule(const Node& node) {
+    if (is_resolved_by_specialise(node)) return false;
+    try {
+      ops::infer_node(out_, node);
+    } catch (const core::Error&) {
+      return false;
+    }
+    return out_.guards.empty() && all_known(node.outputs);
+  }
+
+  void forget(const Node& node) {
+    out_.guards.clear();
+    for (const ValueId out : node.outputs) {
+      if (out == kNoValue) continue;
+      Value& value = out_.value(out);
+      value = {value.name, core::DType::kUndefined, std::nullopt, std::nullopt, {}, value.is_sequence, 0};
+    }
+  }
+
+  Shapes infer(const Node& node) {
+    if (!all_known(node.inputs)) return Shapes::kOpen;
+    if (own_rule(node)) return Shapes::kKnown;
+    if (!out_.guards.empty() && all_known(node.outputs) && cuts_table(node)) {
+      out_.guards.clear();
+      for (const ValueId out : node.outputs)
+        if (out != kNoValue) out_.value(out).fact = {};
+      return Shapes::kAssumed;
+    }
+    forget(node);
+    if (!is_resolved_by_specialise(node) && infer_open(out_, node)) return Shapes::kKnown;
+    forget(node);
+    return Shapes::kOpen;
+  }
+
+  // The shape of a part of a table of fixed size is right as long as the part lies inside; where it does not,
+  // what reads it fails as it did. The node itself must stay as it is.
+  bool cuts_table(const Node& node) const {
+    return node.is("Slice") && core::is_static(*out_.value(node.inputs[0]).shape);
+  }
+
+  bool folded(const Node& node) {
+    try {
+      return fold(out_, node);
+    } catch (const core::Error&) {
+      return false;  // an operator without a kernel of this type stays
+    }
+  }
+
+  void make_view(Node& node) {
+    const SymShape& to = *out_.value(node.outputs[0]).shape;
+    if (!reshape_target(*out_.value(node.inputs[0]).shape, to)) return;
+    std::string text;
+    for (const Dim& dim : to) text += (text.empty() ? "" : ",") + dim.text();
+    node.op = "View";
+    node.domain = "vulcap";
+    node.inputs.resize(1);
+    node.attributes = {};
+    node.attributes.set("to", text);
+  }
+
+  // Another value that holds the same sizes, for a result of shape arithmetic.
+  ValueId same_sizes(ValueId id) {
+    const Value& value = out_.value(id);
+    if (!value.fact.ints || value.constant || !value.shape || value.shape->size() > 1) return kNoValue;
+    std::string key = std::string(core::dtype_name(value.dtype)) + std::to_string(value.shape->size());
+    for (const Dim& dim : *value.fact.ints) key += "," + dim.text();
+    const auto [entry, added] = sizes_.try_emplace(key, id);
+    return added ? kNoValue : entry->second;
+  }
+
+  // ---- If
+
+  std::optional<double> known_condition(ValueId id) const {
+    const Value& condition = out_.value(id);
+    if (condition.constant && condition.constant->size() == 1) return condition.constant->at_f64(0);
+    return condition.fact.splat;
+  }
+
+  void visit_if(const Graph& from, Node node, std::vector<ValueId>& map) {
+    const std::vector<ValueId> outer = [&] {
+      std::vector<ValueId> ids;
+      for (const ValueId in : node.inputs) ids.push_back(mapped(map, in));
+      return ids;
+    }();
+    if (const auto known = known_condition(outer.at(0))) {
+      const Subgraph* branch = subgraph(node, *known != 0 ? "then_branch" : "else_branch");
+      if (branch != nullptr && (*branch)->outputs.size() == node.outputs.size())
+        return inline_branch(**branch, node, outer, map);
+    }
+    add_outputs(from, node, map);
+    node.inputs = {outer[0]};
+    for (const char* name : {"then_branch", "else_branch"}) {
+      if (const Subgraph* branch = subgraph(node, name))
+        node.attributes.set(name, evaluated_branch(**branch, outer, node.inputs));
+    }
+    join_outputs(node);
+    node.domain.insert(0, kOpenDomain);
+    out_.nodes.push_back(std::move(node));
+  }
+
+  static const Subgraph* subgraph(const Node& node, std::string_view name) {
+    const graph::Attribute* attribute = node.attributes.find(name);
+    return attribute == nullptr ? nullptr : std::get_if<Subgraph>(attribute);
+  }
+
+  void inline_branch(const Graph& branch, const Node& node, const std::vector<ValueId>& outer,
+                     std::vector<ValueId>& map) {
+    std::vector<ValueId> inner(branch.values.size(), kNoValue);
+    for (const auto& [id, input] : branch.captures) inner[size_t(id)] = outer.at(input);
+    walk(branch, inner);
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      if (node.outputs[i] != kNoValue) map[size_t(node.outputs[i])] = inner[size_t(branch.outputs[i])];
+    }
+  }
+
+  // Captured values become further inputs, those that the branch still reads.
+  Subgraph evaluated_branch(const Graph& branch, const std::vector<ValueId>& outer,
+                            std::vector<ValueId>& inputs) {
+    Graph result;
+    std::map<ValueId, ValueId> here;  // values captured, by their id outside
+    std::vector<ValueId> map(branch.values.size(), kNoValue);
+    for (const auto& [id, input] : branch.captures) {
+      const auto [entry, added] = here.try_emplace(outer.at(input), kNoValue);
+      if (added) entry->second = result.add_value(out_.value(outer[input]));
+      map[size_t(id)] = entry->second;
+    }
+    PartialEvaluator(result).walk(branch, map);
+    for (const ValueId out : branch.outputs) result.outputs.push_back(map[size_t(out)]);
+    graph::remove_dead_nodes(result);
+    const graph::Uses uses(result);
+    for (const auto& [outside, inside] : here) {
+      if (uses.consumers[size_t(inside)].empty() && uses.output_uses[size_t(inside)] == 0) continue;
+      result.captures.emplace_back(inside, inputs.size());
+      inputs.push_back(outside);
+    }
+    return std::make_shared<const Graph>(std::move(result));
+  }
+
+  // What both branches agree on.
+  void join_outputs(const Node& node) {
+    const Subgraph* branches[] = {subgraph(node, "then_branch"), subgraph(node, "else_branch")};
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      if (node.outputs[i] == kNoValue || branches[0] == nullptr || branches[1] == nullptr) continue;
+      if (i >= (*branches[0])->outputs.size() || i >= (*branches[1])->outputs.size()) continue;
+      const Value& a = (*branches[0])->value((*branches[0])->outputs[i]);
+      const Value& b = (*branches[1])->value((*branches[1])->outputs[i]);
+      if (!a.shape || !b.shape || a.shape->size() != b.shape->size() || a.dtype != b.dtype) continue;
+      Value& value = out_.value(node.outputs[i]);
+      value.dtype = a.dtype;
+      value.shape.emplace();
+      for (size_t k = 0; k < a.shape->size(); ++k)
+        value.shape->push_back(either_dim((*a.shape)[k], (*b.shape)[k]));
+    }
+  }
+
+  Graph& out_;
+  std::map<std::string, std::vector<ValueId>> seen_;  // outputs of nodes by key_of()
+  std::map<std::string, ValueId> sizes_;
+};
+
+// Each subgraph of the graph's nodes through `change`, subgraphs of subgraphs first.
+template <typename Change>
+void change_subgraphs(Graph& graph, const Change& change) {
+  for (Node& node : graph.nodes) {
+    for (const auto& [name, attribute] : graph::Attributes(node.attributes).all()) {
+      const auto* old = std::get_if<Subgraph>(&attribute);
+      if (old == nullptr) continue;
+      Graph copy = **old;
+      change_subgraphs(copy, change);
+      change(copy);
+      node.attributes.set(name, std::make_shared<const Graph>(std::move(copy)));
+    }
+  }
+}
+
+}  // namespace
+
+Graph evaluate_partly(const Graph& graph) {
+  Graph result;
+  std::vector<ValueId> map(graph.values.size(), kNoValue);
+  for (const ValueId input : graph.inputs) {
+    map[size_t(input)] = result.add_value(graph.value(input));
+    result.inputs.push_back(map[size_t(input)]);
+  }
+  PartialEvaluator(result).walk(graph, map);
+  for (const ValueId out : graph.outputs) result.outputs.push_back(map[size_t(out)]);
+  graph::remove_dead_nodes(result);
+  return result;
+}
+
+void run_passes_with_branches(Graph& graph, const std::vector<Pass>& passes) {
+  const auto run = [&](Graph& one) {
+    for (const Pass& pass : passes) pass.run(one);
+  };
+  change_subgraphs(graph, run);
+  run(graph);
+}
+
+void reveal(Graph& graph) {
+  const auto run = [](Graph& one) {
+    for (Node& node : one.nodes)
+      if (node.domain.starts_with(kOpenDomain)) node.domain.erase(0, kOpenDomain.size());
+  };
+  change_subgraphs(graph, run);
+  run(graph);
+}
+
+std::optional<std::vector<int64_t>> reshape_target(const SymShape& from, const SymShape& to) {
+  std::vector<int64_t> target;
+  bool infers = false, empty = false, copies_inside = false;
+  for (size_t i = 0; i < to.size(); ++i) {
+    const bool copies = i < from.size() && from[i] == to[i];
+    empty = empty || to[i] == Dim(0);
+    if (to[i].is_constant()) {
+      if (to[i] == Dim(0) && !copies) return std::nullopt;
+      target.push_back(to[i].value());
+    } else if (copies) {
+      copies_inside = copies_inside || i > 0;
+      target.push_back(0);
+    } else if (!infers) {
+      infers = true;
+      target.push_back(-1);
+    } else {
+      return std::nullopt;
+    }
+  }
+  // Beside a size of 0, as that of an empty cache, what remains is not defined; a batch is never empty.
+  if (infers && (empty || copies_inside)) return std::nullopt;
+  return target;
+}
+
+}  // namespace vulcap::passes
