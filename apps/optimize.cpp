@@ -56,6 +56,9 @@ void print(const Optimized& result) {
   print_row("files", megabytes(result.file_bytes_before), megabytes(result.file_bytes_after));
   print_row("nodes", std::to_string(result.before.nodes), std::to_string(result.after.nodes));
   print_operators(result);
+  if (result.prelude)
+    std::printf("  %s: %d nodes that run once an image; its %d outputs are inputs of the decoder\n",
+                result.prelude->name.c_str(), result.prelude->nodes, result.prelude->outputs);
   if (result.check.runs == 0) {
     std::printf("  outputs: not compared\n");
   } else {
@@ -95,7 +98,8 @@ Command add_optimize(CLI::App& app) {
       ->add_option(
           "--level", options->level,
           "0: write anew; 1: fold constants and sizes, merge what is equal, drop what nobody reads; 2: "
-          "fuse what ai.onnx has an operator for; 3: also what com.microsoft has one for")
+          "fuse what ai.onnx has an operator for; 3: also what com.microsoft has one for, and put what "
+          "a decoder computes once an image into OUT_prelude.onnx")
       ->check(CLI::Range(0, 3))
       ->capture_default_str();
   command->add_option("--opset", options->opset,

@@ -37,6 +37,8 @@ void append_onnx_files(const fs::path& dir, std::vector<OnnxFile>& files) {
   if (error) fail(dir.string() + ": cannot be listed (" + error.message() + ")");
 }
 
+constexpr std::string_view kPreludeSuffix = "_prelude";
+
 }  // namespace
 
 OnnxFile describe_onnx_file(const fs::path& path) {
@@ -47,6 +49,14 @@ OnnxFile describe_onnx_file(const fs::path& path) {
   }
   return {path, stem, "fp32"};
 }
+
+fs::path prelude_path(const fs::path& model) {
+  const std::string stem = describe_onnx_file(model).stem;
+  const std::string suffix = model.stem().string().substr(stem.size());
+  return model.parent_path() / (stem + std::string(kPreludeSuffix) + suffix + ".onnx");
+}
+
+bool is_prelude(const OnnxFile& file) { return file.stem.ends_with(kPreludeSuffix); }
 
 std::vector<OnnxFile> list_onnx_files(const fs::path& dir) {
   std::error_code error;
@@ -232,6 +242,7 @@ ModelFiles::ModelFiles(fs::path dir, std::string_view dtype, std::string_view fi
   if (files_.empty()) fail(dir_.string() + ": no .onnx file in it nor in its onnx folder");
   bool named = file.empty();
   for (const OnnxFile& found : files_) {
+    if (is_prelude(found)) continue;  // loaded with the graph that it belongs to
     const bool first = !file.empty() && found.path.filename() == file;
     const auto rank = dtype_.rank(found);
     named = named || first;

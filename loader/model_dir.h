@@ -25,6 +25,11 @@ struct OnnxFile {
 // Stem and variant, by the name.
 OnnxFile describe_onnx_file(const std::filesystem::path& path);
 
+// Where the part of `model` lies that runs once an image, if it is in two parts (passes::join_prelude):
+// decoder_model_merged_prelude_fp16.onnx beside decoder_model_merged_fp16.onnx.
+std::filesystem::path prelude_path(const std::filesystem::path& model);
+bool is_prelude(const OnnxFile& file);
+
 // The *.onnx of `dir` and of `dir`/onnx, sorted by path. Throws core::Error(kInvalidModel) when `dir` is no
 // folder.
 std::vector<OnnxFile> list_onnx_files(const std::filesystem::path& dir);

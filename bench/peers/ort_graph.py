@@ -81,9 +81,18 @@ def run_whole(session, arguments, sizes, record):
     return {value.name: x for value, x in zip(session.get_outputs(), outputs)}
 
 
+def prelude_session(file, options):
+    """The part of a decoder that runs once an image, where `vulcap optimize --level 3` has cut it off."""
+    for end in range(len(file.stem), 0, -1):
+        prelude = file.with_name(f"{file.stem[:end]}_prelude{file.stem[end:]}.onnx")
+        if prelude.exists():
+            return ort.InferenceSession(str(prelude), options, providers=["CPUExecutionProvider"])
+    return None
+
+
 class Decoder:
-    def __init__(self, session, sizes):
-        self.session, self.sizes = session, sizes
+    def __init__(self, session, prelude, sizes):
+        self.session, self.prelude, self.sizes = session, prelude, sizes
         self.inputs = {value.name: value for value in session.get_inputs()}
         self.outputs = [value.name for value in session.get_outputs()]
         self.cached = any(name.startswith("past") for name in self.inputs)
@@ -94,6 +103,7 @@ class Decoder:
         }
         self.length = 0
         self.past = {}
+        self.hoisted = {}
 
     def start(self):
         """Forgets all tokens; pasts are empty."""
@@ -127,7 +137,11 @@ class Decoder:
         return feeds
 
     def call(self, feeds, length):
-        logits, *presents = self.session.run(None, feeds)
+        if self.prelude and self.length == 0:
+            states = {value.name: self.states[value.name] for value in self.prelude.get_inputs()}
+            names = [value.name for value in self.prelude.get_outputs()]
+            self.hoisted = dict(zip(names, self.prelude.run(names, states)))
+        logits, *presents = self.session.run(None, {**feeds, **self.hoisted})
         for name, present in zip(self.outputs[1:], presents):
             past = name.replace("present", "past_key_values")
             if ".encoder." not in name or self.length == 0:
@@ -136,8 +150,8 @@ class Decoder:
         return logits[0, -1].astype(np.float32)
 
 
-def run_decoder(session, arguments, sizes, record):
-    decoder = Decoder(session, sizes)
+def run_decoder(session, options, arguments, sizes, record):
+    decoder = Decoder(session, prelude_session(arguments.graph, options), sizes)
     record["kind"] = "decoder" if decoder.cached else "decoder without cache"
     record["prefill_seconds"], record["step_seconds"] = [], []
     for index in range(arguments.rounds + 1):
@@ -168,8 +182,10 @@ def main():
         "graph": arguments.graph.stem,
         "load_seconds": load_seconds,
     }
-    decodes = any(value.name == "logits" for value in session.get_outputs())
-    outputs = (run_decoder if decodes else run_whole)(session, arguments, sizes, record)
+    if any(value.name == "logits" for value in session.get_outputs()):
+        outputs = run_decoder(session, options, arguments, sizes, record)
+    else:
+        outputs = run_whole(session, arguments, sizes, record)
     if arguments.dump:
         for name, x in outputs.items():
             np.save(arguments.dump / f"{arguments.graph.stem}.{name}.npy", x.astype(np.float32))

@@ -11,6 +11,7 @@
 #include "loader/read_json.h"
 #include "runtime/core/error.h"
 #include "runtime/ops/kernel_registry.h"
+#include "runtime/passes/hoist.h"
 
 namespace vulcap::loader {
 
@@ -72,6 +73,13 @@ generate::GenerationConfig with_flags(GenerationSources sources, const Generatio
 }
 
 graph::Graph load_graph(const OnnxFile& file, const LoadOptions& options) {
+  const std::filesystem::path prelude = prelude_path(file.path);
+  const bool in_parts = std::filesystem::exists(prelude);
+  if (in_parts && !options.adapter.empty())
+    throw core::Error(core::ErrorCode::kInvalidModel,
+                      file.path.string() + ": adapters go into models in one part, and this one has " +
+                          prelude.string() + "; merge the adapter before vulcap optimize --level 3");
+  if (in_parts) return passes::join_prelude(onnx::load_graph(prelude), onnx::load_graph(file.path));
   if (options.adapter.empty()) return onnx::load_graph(file.path);
   return onnx::import_graph(lora::read_merged_model(file.path, options.adapter), file.path);
 }

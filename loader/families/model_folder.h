@@ -39,7 +39,8 @@ GenerationSources generation_sources(const std::filesystem::path& dir, const nlo
 generate::GenerationConfig with_flags(GenerationSources sources, const GenerationFlags& flags,
                                       std::vector<std::string>& warnings);
 
-// The graph of a file, with the adapter of the options merged into it.
+// The graph of a file, joined with its prelude where it has one, or with the adapter of the options merged
+// into it. Throws core::Error(kInvalidModel) where it has a prelude and is to have an adapter.
 graph::Graph load_graph(const OnnxFile& file, const LoadOptions& options);
 // Pass options for a file of the folder, half precision included.
 passes::PassOptions passes_for(const OnnxFile& file, const LoadOptions& options);

@@ -68,4 +68,30 @@ Hoisted hoist(const Graph& graph, const std::vector<std::string>& invariant_inpu
   return result;
 }
 
+Graph join_prelude(const Graph& prelude, const Graph& rest) {
+  Graph result = rest;
+  std::vector<ValueId> map(prelude.values.size(), kNoValue);
+  std::vector<ValueId> prelude_inputs;
+  for (ValueId in : prelude.inputs) {
+    map[size_t(in)] = rest.find_input(prelude.value(in).name);
+    if (map[size_t(in)] == kNoValue)
+      prelude_inputs.push_back(map[size_t(in)] = result.add_value(prelude.value(in)));
+  }
+  for (ValueId out : prelude.outputs) {
+    const ValueId input = rest.find_input(prelude.value(out).name);
+    std::erase(result.inputs, input);
+    map[size_t(out)] = input;
+  }
+  for (size_t v = 0; v < prelude.values.size(); ++v)
+    if (map[v] == kNoValue) map[v] = result.add_value(prelude.values[v]);
+  std::vector<Node> nodes = prelude.nodes;
+  for (Node& node : nodes) {
+    for (auto* list : {&node.inputs, &node.outputs})
+      for (ValueId& id : *list) id = id == kNoValue ? kNoValue : map[size_t(id)];
+  }
+  result.nodes.insert(result.nodes.begin(), nodes.begin(), nodes.end());
+  result.inputs.insert(result.inputs.end(), prelude_inputs.begin(), prelude_inputs.end());
+  return result;
+}
+
 }  // namespace vulcap::passes

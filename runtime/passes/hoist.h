@@ -22,4 +22,8 @@ std::vector<bool> invariant_values(const graph::Graph& graph, const std::vector<
 // Splits `graph` after its other passes. Shared values are the invariant operands of nodes that vary.
 Hoisted hoist(const graph::Graph& graph, const std::vector<std::string>& invariant_inputs);
 
+// The graph of which `prelude` and `rest` are the parts: inputs of `rest` named like outputs of `prelude` are
+// those. Inputs that only `prelude` has come last.
+graph::Graph join_prelude(const graph::Graph& prelude, const graph::Graph& rest);
+
 }  // namespace vulcap::passes

@@ -6,6 +6,7 @@
 #include "runtime/core/error.h"
 #include "runtime/ops/op_registry.h"
 #include "runtime/passes/fold.h"
+#include "runtime/passes/node_key.h"
 #include "runtime/passes/open_shapes.h"
 #include "runtime/passes/specialise.h"
 
@@ -25,42 +26,6 @@ using graph::ValueId;
 constexpr size_t kLargeWeight = size_t(1) << 16;
 
 using Subgraph = std::shared_ptr<const Graph>;
-
-std::string text_of(const graph::Attribute& attribute) {
-  const auto joined = [](const auto& list) {
-    std::string text;
-    for (const auto& item : list) {
-      const std::string part(reinterpret_cast<const char*>(&item), sizeof item);
-      text += part;
-    }
-    return text;
-  };
-  if (const auto* i = std::get_if<int64_t>(&attribute)) return "i" + std::to_string(*i);
-  if (const auto* f = std::get_if<float>(&attribute)) return "f" + joined(std::vector<float>{*f});
-  if (const auto* s = std::get_if<std::string>(&attribute)) return "s" + *s;
-  if (const auto* is = std::get_if<std::vector<int64_t>>(&attribute)) return "I" + joined(*is);
-  if (const auto* fs = std::get_if<std::vector<float>>(&attribute)) return "F" + joined(*fs);
-  if (const auto* t = std::get_if<Tensor>(&attribute)) {
-    const auto bytes = t->bytes();
-    return "t" + std::string(core::dtype_name(t->dtype())) + core::shape_text(t->shape()) +
-           std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  }
-  std::string text = "S";
-  for (const std::string& s : std::get<std::vector<std::string>>(attribute))
-    text += std::to_string(s.size()) + ":" + s;
-  return text;
-}
-
-// Equal for nodes that compute the same; empty for those that are not compared.
-std::string key_of(const Node& node) {
-  std::string key = node.domain + "." + node.op + "/" + std::to_string(node.outputs.size());
-  for (const ValueId in : node.inputs) key += "," + std::to_string(in);
-  for (const auto& [name, attribute] : node.attributes.all()) {
-    if (std::holds_alternative<Subgraph>(attribute)) return "";
-    key += "\n" + name + "=" + text_of(attribute);
-  }
-  return key;
-}
 
 enum class Shapes { kOpen, kAssumed, kKnown };
 
@@ -88,7 +53,9 @@ class PartialEvaluator {
     if (node.is("If")) return visit_if(from, node, map);
     const bool single_reader = is_only_reader(from, uses, node);
     for (ValueId& in : node.inputs) in = mapped(map, in);
-    const std::string key = key_of(node);
+    std::string key = key_of(node);
+    if (!key.empty())
+      for (const ValueId in : node.inputs) key += "\n" + std::to_string(in);
     if (const auto equal = seen_.find(key); !key.empty() && equal != seen_.end()) {
       for (size_t i = 0; i < node.outputs.size(); ++i)
         if (node.outputs[i] != kNoValue) map[size_t(node.outputs[i])] = equal->second[i];

@@ -1,15 +1,20 @@
 #include "loader/conversion/optimize/optimize.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "loader/conversion/folder.h"
 #include "loader/conversion/merge_initializers.h"
+#include "loader/decoder_roles.h"
+#include "loader/model_dir.h"
 #include "loader/new_folder.h"
 #include "loader/onnx/export.h"
 #include "loader/onnx/external_locations.h"
 #include "loader/onnx/import.h"
 #include "runtime/core/error.h"
+#include "runtime/passes/hoist.h"
 #include "runtime/passes/partial_evaluation.h"
+#include "runtime/passes/share_branches.h"
 
 namespace vulcap::conversion {
 namespace {
@@ -49,7 +54,59 @@ bool uses_microsoft(const onnx::ModelDef& model) {
                      [](const auto& item) { return item.first.starts_with("com.microsoft."); });
 }
 
-graph::Graph optimized_graph(const graph::Graph& graph, OptimizeLevel level) {
+// A model in one part, or in two.
+struct Parts {
+  graph::Graph rest;                    // or all of it
+  std::optional<graph::Graph> prelude;  // runs once an image
+  std::vector<std::string> shared;      // outputs of the prelude and inputs of the rest
+};
+
+// Inputs that stay the same while a text grows; none of what is no decoder.
+std::vector<std::string> invariant_inputs(const graph::Graph& graph) {
+  try {
+    const session::DecoderRoles roles = loader::find_decoder_roles(graph);
+    std::vector<std::string> names;
+    for (const std::string& name : {roles.states, roles.states_mask})
+      if (!name.empty()) names.push_back(name);
+    return names;
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+bool is_work(const graph::Node& node) {
+  return node.op == "MatMul" || node.op == "Gemm" || node.op == "Conv" || node.op.starts_with("MatMulNBits");
+}
+
+// Cuts off what follows from the encoder's output alone, where that is more than masks and sizes.
+Parts split(graph::Graph graph, const std::vector<std::string>& invariant) {
+  if (invariant.empty()) return {std::move(graph), std::nullopt, {}};
+  passes::share_branches(graph);
+  graph = passes::evaluate_partly(graph);
+  passes::reveal(graph);
+  const auto flags = passes::invariant_values(graph, invariant);
+  const std::vector<graph::ValueId> inputs = graph.inputs;
+  for (size_t v = 0; v < graph.values.size(); ++v) {
+    const bool is_input = std::find(inputs.begin(), inputs.end(), graph::ValueId(v)) != inputs.end();
+    if (flags[v] && !is_input) graph.values[v].name = "prelude." + std::to_string(v);
+  }
+  passes::Hoisted parts = passes::hoist(graph, invariant);
+  const auto& outputs = parts.prelude.outputs;
+  const bool typed = std::all_of(outputs.begin(), outputs.end(), [&](graph::ValueId out) {
+    return graph.value(out).dtype != core::DType::kUndefined;
+  });
+  const auto& nodes = parts.prelude.nodes;
+  if (!typed || std::none_of(nodes.begin(), nodes.end(), is_work))
+    return {std::move(graph), std::nullopt, {}};
+  // Callers find the inputs that they know, read or not.
+  std::vector<graph::ValueId> all = inputs;
+  for (const graph::ValueId in : parts.rest.inputs)
+    if (std::find(all.begin(), all.end(), in) == all.end()) all.push_back(in);
+  parts.rest.inputs = all;
+  return {std::move(parts.rest), std::move(parts.prelude), std::move(parts.shared)};
+}
+
+Parts optimized_parts(const graph::Graph& graph, OptimizeLevel level) {
   graph::Graph result = passes::evaluate_partly(graph);
   if (level >= OptimizeLevel::kFuse) {
     passes::run_passes_with_branches(result, {{"simplify", passes::simplify},
@@ -58,17 +115,29 @@ graph::Graph optimized_graph(const graph::Graph& graph, OptimizeLevel level) {
                                               {"fuse_conv", passes::fuse_conv}});
     result = passes::evaluate_partly(result);
   }
+  if (level == OptimizeLevel::kMicrosoft) return split(std::move(result), invariant_inputs(graph));
   passes::reveal(result);
-  return result;
+  return {std::move(result), std::nullopt, {}};
 }
 
-void change(onnx::EditableModel& edited, const onnx::ModelDef& model, const graph::Graph& graph,
-            const OptimizeOptions& options, int64_t opset) {
+// Writes `model`, which was read from a file, to `rest` and, where it is in two parts, `prelude`.
+void write_optimized(const onnx::ModelDef& model, const graph::Graph& graph, const OptimizeOptions& options,
+                     const Optimized& result, const fs::path& rest, const fs::path& prelude) {
+  onnx::EditableModel edited = onnx::EditableModel::read(result.model);
+  if (options.level == OptimizeLevel::kRewrite) return edited.write(rest);
   std::vector<std::string> outputs;
   for (const onnx::ValueInfo& info : model.graph.outputs) outputs.push_back(info.name);
   const bool microsoft = options.level == OptimizeLevel::kMicrosoft || uses_microsoft(model);
-  onnx::export_graph(optimized_graph(graph, options.level), outputs, opset, microsoft, edited);
-  merge_equal_initializers(edited);
+  const auto write = [&](const graph::Graph& part, const std::vector<std::string>& names,
+                         const fs::path& to) {
+    onnx::EditableModel one = edited;
+    onnx::export_graph(part, names, result.opset_after, microsoft, one);
+    merge_equal_initializers(one);
+    one.write(to);
+  };
+  const Parts parts = optimized_parts(graph, options.level);
+  write(parts.rest, outputs, rest);
+  if (parts.prelude) write(*parts.prelude, parts.shared, prelude);
 }
 
 uint64_t bytes_of(const fs::path& model) {
@@ -92,20 +161,39 @@ void check_outputs(const graph::Graph& before, const graph::Graph& after, const 
                                           " after optimising; nothing was written; try a lower --level");
 }
 
-// The files of the model in `from` take their place beside `out`.
-void move_model(const fs::path& from, const fs::path& out, const std::vector<fs::path>& sources) {
+// The file `from` and its external data take their places in `folder`.
+void move_model(const fs::path& from, const fs::path& folder, const fs::path& model) {
   const auto locations = onnx::external_locations(from);
   std::vector<std::string> names(locations.begin(), locations.end());
   names.push_back(from.filename().string());  // last, when all that it needs is there
+  std::vector<fs::path> sources{model};
+  for (const std::string& location : onnx::external_locations(model))
+    sources.push_back(model.parent_path() / location);
   for (const std::string& name : names)
-    for (const fs::path& source : sources) onnx::refuse_same_file(source, out.parent_path() / name);
+    for (const fs::path& source : sources) onnx::refuse_same_file(source, folder / name);
   for (const std::string& name : names) {
     std::error_code error;
-    fs::rename(from.parent_path() / name, out.parent_path() / name, error);
+    fs::rename(from.parent_path() / name, folder / name, error);
     if (error)
-      throw Error(ErrorCode::kRuntime,
-                  (out.parent_path() / name).string() + ": cannot be written: " + error.message());
+      throw Error(ErrorCode::kRuntime, (folder / name).string() + ": cannot be written: " + error.message());
   }
+}
+
+// Reads back what was written: its numbers, and whether it does what the model does.
+void examine(const fs::path& rest, const fs::path& prelude, const graph::Graph& before,
+             const OptimizeOptions& options, Optimized& result) {
+  const onnx::ModelDef def = onnx::read_model(rest);
+  result.after = onnx::census_of(def.graph);
+  result.file_bytes_after = bytes_of(rest);
+  graph::Graph graph = onnx::import_graph(def);
+  if (fs::exists(prelude)) {
+    const onnx::ModelDef first = onnx::read_model(prelude);
+    result.prelude =
+        Prelude{prelude.filename(), int(first.graph.nodes.size()), int(first.graph.outputs.size())};
+    result.file_bytes_after += bytes_of(prelude);
+    graph = passes::join_prelude(onnx::import_graph(first), graph);
+  }
+  if (options.check) check_outputs(before, graph, options, result);
 }
 
 Optimized optimize(const fs::path& model, const fs::path& out, const OptimizeOptions& options) {
@@ -114,22 +202,17 @@ Optimized optimize(const fs::path& model, const fs::path& out, const OptimizeOpt
   result.out = out;
   const onnx::ModelDef def = onnx::read_model(model);
   const graph::Graph graph = onnx::import_graph(def);
-  onnx::EditableModel edited = onnx::EditableModel::read(model);
   result.before = onnx::census_of(def.graph);
+  result.file_bytes_before = bytes_of(model);
   result.opset_before = opset_of(def);
   result.opset_after = target_opset(result.opset_before, options);
-  if (options.level != OptimizeLevel::kRewrite) change(edited, def, graph, options, result.opset_after);
   const loader::NewFolder scratch(out.string() + ".unchecked");
-  const fs::path written = scratch.path() / out.filename();
-  edited.write(written);
-  {
-    const onnx::ModelDef after = onnx::read_model(written);
-    result.after = onnx::census_of(after.graph);
-    if (options.check) check_outputs(graph, onnx::import_graph(after), options, result);
-  }
-  result.file_bytes_before = bytes_of(model);
-  result.file_bytes_after = bytes_of(written);
-  move_model(written, out, edited.sources());
+  const fs::path rest = scratch.path() / out.filename();
+  const fs::path prelude = loader::prelude_path(rest);
+  write_optimized(def, graph, options, result, rest, prelude);
+  examine(rest, prelude, graph, options, result);
+  if (result.prelude) move_model(prelude, out.parent_path(), model);
+  move_model(rest, out.parent_path(), model);
   return result;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,7 @@ enum class OptimizeLevel {
   kFold = 1,  // what follows from constants and declared sizes is computed; nodes and initialisers that are
               // equal become one; what nobody reads goes
   kFuse = 2,  // activations, normalisations and chains of views that ai.onnx has one operator for
-  kMicrosoft = 3  // also those that com.microsoft has one for
+  kMicrosoft = 3  // also those that com.microsoft has one for; a decoder's prelude becomes a file of its own
 };
 
 struct OptimizeOptions {
@@ -28,11 +29,19 @@ struct OptimizeOptions {
   CheckOptions inputs;
 };
 
+// The part of a decoder that follows from the encoder's output alone and runs once an image, as a file beside
+// the rest (loader::prelude_path); its outputs are inputs of the rest, of the same names.
+struct Prelude {
+  std::filesystem::path name;
+  int nodes = 0, outputs = 0;
+};
+
 struct Optimized {
   std::filesystem::path model, out;
   int64_t opset_before = 0, opset_after = 0;
   onnx::Census before, after;
-  uint64_t file_bytes_before = 0, file_bytes_after = 0;  // external data included
+  uint64_t file_bytes_before = 0, file_bytes_after = 0;  // external data and prelude included
+  std::optional<Prelude> prelude;                        // not counted in `after`
   OutputCheck check;                                     // no runs when it was left out
 };
 

@@ -1,0 +1,177 @@
+// Files that vulcap optimize writes: the same outputs at every level, the same plan when they are read back, and
+// one clear line for what cannot be.
+#include "loader/conversion/optimize/optimize.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "loader/onnx/import.h"
+#include "runtime/core/error.h"
+#include "runtime/passes/pass.h"
+#include "runtime/passes/specialise.h"
+#include "runtime/plan/plan.h"
+#include "tests/apps/program.h"
+#include "tests/session/tensors.h"
+
+namespace vulcap::conversion {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kGolden = VULCAP_TEST_DATA;
+
+class OptimizeTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
+    folder_ = fs::temp_directory_path() / ("vulcap_" + std::string(info->name()) + "_" + std::to_string(getpid()));
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  Optimized optimize(const fs::path& model, int level) const {
+    OptimizeOptions options;
+    options.level = OptimizeLevel(level);
+    return optimize_file(model, folder_ / "out.onnx", options);
+  }
+
+  fs::path folder_;
+};
+
+// Kernels with their variants and parameters, whatever their order.
+std::vector<std::string> calls_of(const graph::Graph& graph, bool flag) {
+  std::map<std::string, passes::InputSpec> specs;
+  const auto sizes = loader::with_usual_sizes(graph);
+  for (const graph::ValueId id : graph.inputs) {
+    const graph::Value& value = graph.value(id);
+    passes::InputSpec& spec = specs[value.name];
+    spec.shape = passes::bind_symbols(*value.shape, sizes);
+    if (value.dtype == core::DType::kBool)
+      spec.constant = core::Tensor::from<uint8_t>(core::DType::kBool, {1}, {uint8_t(flag)});
+  }
+  graph::Graph bound = passes::specialise(graph, specs);
+  passes::run_passes(bound);
+  const plan::Plan plan = plan::make_plan(std::move(bound), test::cpu_device().backend());
+  std::vector<std::string> calls;
+  for (const ops::KernelCall& call : plan.calls) calls.push_back(call_text(call));
+  std::sort(calls.begin(), calls.end());
+  return calls;
+}
+
+// Models of the golden set in which every kind of graph occurs: encoders, decoders with and without a cache,
+// merged ones, text models with masks, speech, quantised and fp16 ones.
+std::vector<fs::path> models() {
+  std::vector<fs::path> found;
+  for (const char* name :
+       {"vit-gpt2/encoder_model.onnx", "vit-gpt2/decoder_model_merged.onnx", "vit-gpt2/decoder_model.onnx",
+        "vit-gpt2-old/decoder_model.onnx", "decoders/blip.onnx", "decoders/florence2.onnx", "decoders/git.onnx",
+        "decoders/phi.onnx", "decoders/smollm.onnx"})
+    if (fs::exists(kGolden / name)) found.push_back(kGolden / name);
+  for (const char* family : {"bert-feature-extraction", "whisper", "t5", "clip-zero-shot", "deberta-v2-zero-shot",
+                             "florence2", "moondream", "resnet-image-classification", "prefix-vlm-cached"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(kGolden / "families" / family))
+      if (entry.path().extension() == ".onnx" && entry.path().string().find("expected") == std::string::npos)
+        found.push_back(entry.path());
+  }
+  return found;
+}
+
+TEST_F(OptimizeTest, EveryLevelKeepsOutputsAndPlan) {
+  for (const fs::path& model : models()) {
+    SCOPED_TRACE(model.string());
+    const graph::Graph before = onnx::load_graph(model);
+    for (const int level : {0, 1, 2}) {
+      SCOPED_TRACE(level);
+      const Optimized result = optimize(model, level);  // throws where outputs differ
+      EXPECT_GT(result.check.runs, 0);
+      EXPECT_LE(result.after.nodes, result.before.nodes);
+      EXPECT_LE(result.after.bytes, result.before.bytes + 4096);
+      const graph::Graph after = onnx::load_graph(folder_ / "out.onnx");
+      for (const bool flag : {false, true}) EXPECT_EQ(calls_of(after, flag), calls_of(before, flag));
+    }
+  }
+}
+
+TEST_F(OptimizeTest, WhatIsOptimisedStaysAsItIs) {
+  const fs::path model = kGolden / "vit-gpt2/decoder_model_merged.onnx";
+  const Optimized first = optimize(model, 2);
+  OptimizeOptions options;
+  const Optimized again = optimize_file(folder_ / "out.onnx", folder_ / "again.onnx", options);
+  EXPECT_EQ(again.after.operators, first.after.operators);
+}
+
+// Every operator, at its own opset, on the inputs that come with it.
+TEST_F(OptimizeTest, TestsOfTheOnnxProjectKeepTheirOutputs) {
+  int tried = 0, count = 0;
+  for (const auto& entry : fs::directory_iterator(fs::path(VULCAP_ONNX_TESTS) / "node")) {
+    const fs::path model = entry.path() / "model.onnx", set = entry.path() / "test_data_set_0";
+    if (++count % 4 != 0 || !fs::exists(model)) continue;
+    SCOPED_TRACE(model.string());
+    OptimizeOptions options;
+    options.inputs.given = {set.string()};
+    try {
+      onnx::load_graph(model);
+    } catch (const core::Error&) {
+      continue;  // not supported at all
+    }
+    try {
+      optimize_file(model, folder_ / "out.onnx", options);
+      ++tried;
+    } catch (const core::Error& error) {
+      const std::string text = error.what();
+      const bool refused = text.find("cannot be written") != std::string::npos ||
+                           text.find("--opset") != std::string::npos ||
+                           text.find("cannot be compared") != std::string::npos;
+      EXPECT_TRUE(refused) << text;
+      if (text.find("cannot be compared") != std::string::npos) std::printf("%s\n", text.c_str());
+    }
+  }
+  EXPECT_GT(tried, 200);
+}
+
+TEST_F(OptimizeTest, APreludeIsCutOffAndFoundAgain) {
+  const fs::path out = folder_ / "model";
+  const auto made = testing::run_vulcap(
+      {"optimize", (kGolden / "vit-gpt2").string(), "-o", out.string(), "--level", "3"});
+  ASSERT_TRUE(testing::exits(made, 0));
+  EXPECT_TRUE(fs::exists(out / "decoder_model_merged_prelude.onnx"));
+  EXPECT_NE(made.out.find("run once an image"), std::string::npos) << made.out;
+  EXPECT_TRUE(testing::exits(testing::run_vulcap({"verify", out.string(), "--device", "cpu"}), 0));
+}
+
+TEST_F(OptimizeTest, ATableSaysWhatChanged) {
+  const fs::path out = folder_ / "encoder.onnx";
+  const auto outcome = testing::run_vulcap(
+      {"optimize", (kGolden / "vit-gpt2/encoder_model.onnx").string(), "-o", out.string()});
+  ASSERT_TRUE(testing::exits(outcome, 0));
+  for (const char* part : {"before", "after", "nodes", "initialisers", "LayerNormalization", "outputs: equal in"})
+    EXPECT_NE(outcome.out.find(part), std::string::npos) << outcome.out;
+}
+
+TEST_F(OptimizeTest, BadRequestsAreOneLineAndLeaveNothing) {
+  const std::string model = (kGolden / "vit-gpt2/encoder_model.onnx").string();
+  const std::string text = (folder_ / "no.onnx").string(), out = (folder_ / "out.onnx").string();
+  std::ofstream(text) << "not an ONNX file";
+  const auto run = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "optimize");
+    return testing::run_vulcap(arguments);
+  };
+  EXPECT_TRUE(testing::refuses(run({text, "-o", out}), 3, {text}));
+  EXPECT_TRUE(testing::refuses(run({model, "-o", out, "--opset", "12"}), 2, {"--opset", "18 to 25"}));
+  EXPECT_TRUE(testing::refuses(run({model, "-o", out, "--level", "0", "--opset", "20"}), 2, {"level 0"}));
+  EXPECT_TRUE(testing::refuses(run({model, "-o", out, "--level", "7"}), 2, {"--level"}));
+  EXPECT_TRUE(testing::refuses(run({model, "-o", (folder_ / "no" / "out.onnx").string()}), 1, {"out.onnx"}));
+  fs::copy_file(model, out);
+  EXPECT_TRUE(testing::refuses(run({out, "-o", out}), 2, {out}));
+  EXPECT_EQ(fs::file_size(out), fs::file_size(model));
+  fs::remove(out);
+  EXPECT_TRUE(testing::refuses(run({model, "-o", out, "--inputs", "nothing=x.npy"}), 1, {"--no-check"}));
+  EXPECT_FALSE(fs::exists(out));
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1);
+}
+
+}  // namespace
+}  // namespace vulcap::conversion
