@@ -72,7 +72,7 @@ class Expresser {
     if (node.is("FusedConv", "com.microsoft")) return fused_conv(std::move(node));
     if (!node.domain.empty()) return keep(std::move(node));
     if (node.is("Gelu") && target_.opset < kGeluOpset) return gelu(std::move(node));
-    if (node.is("RMSNormalization") && target_.opset < kRmsNormOpset) return rms_norm(node);
+    if (node.is("RMSNormalization") && target_.opset < kRmsNormOpset) return rms_norm(std::move(node));
     if (node.attributes.has("flatten")) return flat_softmax(std::move(node));
     refuse_changed(node);
     drop_replaced_attributes(node);
@@ -202,7 +202,11 @@ class Expresser {
   }
 
   // x / sqrt(mean(x^2) + epsilon) * scale, in fp32 whatever x is.
-  void rms_norm(const Node& node) {
+  void rms_norm(Node node) {
+    if (target_.microsoft) {  // ONNX Runtime has it among the operators of ai.onnx
+      node.op = "SimplifiedLayerNormalization";
+      return keep(std::move(node));
+    }
     const DType dtype = graph_.value(node.outputs[0]).dtype;
     if (node.attributes.integer("axis", -1) != -1)
       fail(node, "normalises several axes; write it with --opset 23");

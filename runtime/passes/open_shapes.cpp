@@ -8,6 +8,7 @@
 
 #include "runtime/core/error.h"
 #include "runtime/ops/op_registry.h"
+#include "runtime/passes/fold.h"
 
 namespace vulcap::passes {
 namespace {
@@ -45,6 +46,16 @@ Dim broadcast_size(const std::vector<Dim>& dims) {
     }
   }
   return size;
+}
+
+// The shape rule of a node, or those of the nodes that it stands for.
+void infer_expanded(Graph& graph, const Node& node) {
+  const ops::OpDef* def = ops::op_registry().find(node.domain, node.op);
+  if (def == nullptr || def->expand == nullptr) return ops::infer_node(graph, node);
+  ops::expand_node(graph, node, [&](Node part) {
+    infer_expanded(graph, part);
+    fold(graph, part);
+  });
 }
 
 // Infers `node` on operands of other shapes than their own.
@@ -92,13 +103,14 @@ class Assumed {
     }
     for (ValueId& out : node.outputs) out = out == kNoValue ? kNoValue : scratch.add_value({});
     try {
-      ops::infer_node(scratch, node);
+      infer_expanded(scratch, node);
     } catch (const core::Error&) {
       return false;
     }
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       if (node.outputs[i] == kNoValue) continue;
       const Value& found = scratch.value(node.outputs[i]);
+      if (!found.shape || found.dtype == DType::kUndefined) return false;
       Value& value = graph_.value(node_.outputs[i]);
       value.dtype = found.dtype;
       value.shape = found.shape;
@@ -226,6 +238,11 @@ bool infer_rank(Graph& graph, const Node& node) {
   return same_rank && set_output(graph, node, dtype, new_symbols(from->size()));
 }
 
+bool infer_composite(Graph& graph, const Node& node) {
+  Assumed same(graph, node);
+  return same.known() && same.infer();
+}
+
 }  // namespace
 
 Dim new_symbol() {
@@ -236,7 +253,10 @@ Dim new_symbol() {
 Dim either_dim(const Dim& a, const Dim& b) { return a == b ? a : new_symbol(); }
 
 bool infer_open(Graph& graph, const Node& node) {
-  if (node.inputs.empty() || node.inputs[0] == kNoValue || !node.domain.empty()) return false;
+  if (node.inputs.empty() || node.inputs[0] == kNoValue) return false;
+  const ops::OpDef* def = ops::op_registry().find(node.domain, node.op);
+  if (def != nullptr && def->expand != nullptr) return infer_composite(graph, node);
+  if (!node.domain.empty()) return false;
   if (among(node, kBroadcasting)) {
     Assumed assumed(graph, node);
     if (!assumed.known()) return false;

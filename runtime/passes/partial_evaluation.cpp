@@ -53,6 +53,11 @@ class PartialEvaluator {
     if (node.is("If")) return visit_if(from, node, map);
     const bool single_reader = is_only_reader(from, uses, node);
     for (ValueId& in : node.inputs) in = mapped(map, in);
+    if (node.is("Identity")) {
+      map[size_t(node.outputs.at(0))] = node.inputs.at(0);
+      return;
+    }
+    if (node.is("CastLike")) name_dtype(node);
     std::string key = key_of(node);
     if (!key.empty())
       for (const ValueId in : node.inputs) key += "\n" + std::to_string(in);
@@ -81,6 +86,14 @@ class PartialEvaluator {
       map[size_t(out)] = out_.add_value(std::move(value));
       out = map[size_t(out)];
     }
+  }
+
+  void name_dtype(Node& node) const {
+    const core::DType dtype = out_.value(node.inputs.at(1)).dtype;
+    if (dtype == core::DType::kUndefined) return;
+    node.op = "Cast";
+    node.inputs.resize(1);
+    node.attributes.set("to", int64_t(dtype));  // core::DType has ONNX's numbers
   }
 
   // Whether no other node reads the large constants that this one does.
@@ -270,6 +283,16 @@ class PartialEvaluator {
   std::map<std::string, ValueId> sizes_;
 };
 
+// Whether the text of a size, which vulcap.View holds, says it: files name symbols as they like.
+bool can_be_read(const Dim& dim) {
+  const std::string text = dim.text();
+  try {
+    return text.find(',') == std::string::npos && Dim::parse(text) == dim;
+  } catch (const core::Error&) {
+    return false;
+  }
+}
+
 // Each subgraph of the graph's nodes through `change`, subgraphs of subgraphs first.
 template <typename Change>
 void change_subgraphs(Graph& graph, const Change& change) {
@@ -290,8 +313,13 @@ void change_subgraphs(Graph& graph, const Change& change) {
 Graph evaluate_partly(const Graph& graph) {
   Graph result;
   std::vector<ValueId> map(graph.values.size(), kNoValue);
+  std::map<std::string, Dim> renamed;
   for (const ValueId input : graph.inputs) {
-    map[size_t(input)] = result.add_value(graph.value(input));
+    Value value = graph.value(input);
+    if (value.shape)
+      for (Dim& dim : *value.shape)
+        if (!can_be_read(dim)) dim = renamed.try_emplace(dim.text(), new_symbol()).first->second;
+    map[size_t(input)] = result.add_value(std::move(value));
     result.inputs.push_back(map[size_t(input)]);
   }
   PartialEvaluator(result).walk(graph, map);

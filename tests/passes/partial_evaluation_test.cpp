@@ -75,9 +75,10 @@ TEST(PartialEvaluation, SizesThatAreKnownToBeEqualAreAskedOnce) {
 
 TEST(PartialEvaluation, AWeightThatOthersReadIsNotCopied) {
   const auto transposed = [](const std::string& other) {
-    return operators(evaluated("graph(%i: i64[n], %h: f32[n,64]) {\n const %w: f32[1024,64] = ?\n"
-                               " %t = Transpose(%w) {perm=[1,0]}\n %y = MatMul(%h, %t)\n" +
-                               other + "}"));
+    return operators(
+        evaluated("graph(%i: i64[n], %h: f32[n,64]) {\n const %w: f32[1024,64] = ?\n"
+                  " %t = Transpose(%w) {perm=[1,0]}\n %y = MatMul(%h, %t)\n" +
+                  other + "}"));
   };
   EXPECT_EQ(transposed(" return %y\n"), "MatMul");
   EXPECT_EQ(transposed(" %z = Gather(%w, %i)\n return %y, %z\n"), "Transpose MatMul Gather");
@@ -141,9 +142,9 @@ TEST(OpenShapes, NewSymbolsDiffer) {
 // if (c) { a = x + 1; y = a * 2 } else { b = x + 1; y = b * 3 }
 TEST(ShareBranches, WhatBothComputeStandsInFront) {
   const auto branch = [](double factor) {
-    graph::Graph graph = graph::parse_text("graph(%x: f32[n]) {\n const %one: f32[] = {1}\n const %f: f32[] = {" +
-                                           std::to_string(factor) +
-                                           "}\n %a = Add(%x, %one)\n %y = Mul(%a, %f)\n return %y\n}");
+    graph::Graph graph = graph::parse_text(
+        "graph(%x: f32[n]) {\n const %one: f32[] = {1}\n const %f: f32[] = {" + std::to_string(factor) +
+        "}\n %a = Add(%x, %one)\n %y = Mul(%a, %f)\n return %y\n}");
     graph.captures.emplace_back(graph.inputs[0], 1);
     graph.inputs.clear();
     return std::make_shared<const graph::Graph>(std::move(graph));

@@ -211,6 +211,8 @@ Optimized optimize(const fs::path& model, const fs::path& out, const OptimizeOpt
   const fs::path prelude = loader::prelude_path(rest);
   write_optimized(def, graph, options, result, rest, prelude);
   examine(rest, prelude, graph, options, result);
+  // One that a former run left would be taken for a part of this model.
+  if (std::error_code ignored; !result.prelude) fs::remove(loader::prelude_path(out), ignored);
   if (result.prelude) move_model(prelude, out.parent_path(), model);
   move_model(rest, out.parent_path(), model);
   return result;
