@@ -70,6 +70,7 @@ struct AnswersDiff {
 struct AnswerOptions {
   double tolerance = 0;  // share of an output's range (see loader::tolerance); integers must be equal
   bool search = true;    // for the first diverging node
+  passes::PassOptions passes = {};
 };
 
 // Runs both on `inputs`, those of a; where b declares another float type they are converted.

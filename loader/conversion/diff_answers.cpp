@@ -136,8 +136,8 @@ AnswersDiff compare_answers(const Graph& a, const Graph& b, const session::Named
   AnswersDiff diff;
   try {
     const session::NamedTensors inputs_a = inputs_for(a, inputs), inputs_b = inputs_for(b, inputs);
-    const session::NamedTensors from_a = session::Session(device, a).run(inputs_a);
-    const session::NamedTensors from_b = session::Session(device, b).run(inputs_b);
+    const session::NamedTensors from_a = session::Session(device, a, options.passes).run(inputs_a);
+    const session::NamedTensors from_b = session::Session(device, b, options.passes).run(inputs_b);
     for (const auto& [name, want] : from_a) {
       const auto got = from_b.find(name);
       OutputDiff output{name, {}, false};

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 
-#include "loader/tensor_difference.h"
+#include "loader/conversion/diff.h"
 #include "loader/tensor_files.h"
+#include "loader/verify/tolerance.h"
 #include "runtime/core/error.h"
 #include "runtime/session/open_device.h"
 
@@ -35,32 +36,24 @@ std::vector<NamedTensors> input_sets(const graph::Graph& graph, const CheckOptio
   return sets;
 }
 
-double bound_of(DType dtype) {
-  if (dtype == DType::kF16 || dtype == DType::kBF16) return 1e-2;
-  return core::dtype_is_float(dtype) ? 1e-4 : 0;
-}
-
-void compare(const NamedTensors& got, const NamedTensors& want, OutputCheck& check) {
-  for (const auto& [name, expected] : want) {
-    const auto found = got.find(name);
-    if (found == got.end()) {
-      check.mismatch = "'" + name + "' is missing";
-      return;
-    }
-    const loader::TensorDifference difference = loader::difference(found->second, expected);
-    check.max_abs = std::max(check.max_abs, difference.max_abs);
-    check.max_rel = std::max(check.max_rel, difference.max_rel);
-    if (!difference.mismatch.empty()) check.mismatch = "'" + name + "': " + difference.mismatch;
-    if (difference.max_rel > bound_of(expected.dtype()))
-      check.mismatch = "'" + name + "' differs by " + std::to_string(difference.max_abs);
-    if (!check.mismatch.empty()) return;
-  }
-}
-
 passes::PassOptions no_passes() {
   passes::PassOptions options;
   for (const passes::Pass& pass : passes::passes()) options.disabled.emplace_back(pass.name);
   return options;
+}
+
+void add(const AnswersDiff& answers, OutputCheck& check) {
+  if (!answers.problem.empty()) throw core::Error(core::ErrorCode::kRuntime, answers.problem);
+  for (const OutputDiff& output : answers.outputs) {
+    const loader::TensorDifference& difference = output.difference;
+    check.max_abs = std::max(check.max_abs, difference.max_abs);
+    check.max_rel = std::max(check.max_rel, difference.max_rel);
+    if (output.agrees || !check.mismatch.empty()) continue;
+    check.mismatch = "'" + output.name + "' " +
+                     (difference.mismatch.empty() ? "differs by " + std::to_string(difference.max_abs)
+                                                  : difference.mismatch);
+  }
+  ++check.runs;
 }
 
 }  // namespace
@@ -70,18 +63,10 @@ OutputCheck compare_outputs(const graph::Graph& before, const graph::Graph& afte
   session::DeviceRequest request;
   request.device = "cpu";
   const session::OpenedDevice opened = session::open_device(request);
-  const std::vector<NamedTensors> sets = input_sets(before, options);
-  std::vector<NamedTensors> expected;
-  {
-    session::Session session(*opened.device, before, no_passes());
-    for (const NamedTensors& inputs : sets) expected.push_back(session.run(inputs));
-  }
+  const AnswerOptions answers{loader::tolerance(before), false, no_passes()};
   OutputCheck check;
-  session::Session session(*opened.device, after, no_passes());
-  for (size_t i = 0; i < sets.size() && check.mismatch.empty(); ++i) {
-    compare(session.run(sets[i]), expected[i], check);
-    ++check.runs;
-  }
+  for (const NamedTensors& inputs : input_sets(before, options))
+    add(compare_answers(before, after, inputs, *opened.device, answers), check);
   return check;
 }
 
