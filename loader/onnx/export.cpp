@@ -4,7 +4,6 @@
 #include <map>
 #include <set>
 
-#include "loader/onnx/express.h"
 #include "runtime/core/error.h"
 
 namespace vulcap::onnx {
@@ -17,12 +16,6 @@ using graph::Node;
 using graph::Value;
 using graph::ValueId;
 using proto::AttributeProto;
-
-int64_t model_opset(const proto::ModelProto& model) {
-  for (const auto& entry : model.opset_import())
-    if (entry.domain().empty() || entry.domain() == "ai.onnx") return entry.version();
-  return 1;
-}
 
 // The format version that an opset came with.
 int64_t ir_version_of(int64_t opset) {
@@ -230,25 +223,25 @@ class Exporter {
 
 }  // namespace
 
-void export_graph(Graph graph, const std::vector<std::string>& outputs, int64_t opset, bool microsoft,
+void export_graph(Graph graph, const std::vector<std::string>& outputs, const Target& target,
                   EditableModel& model) {
-  proto::ModelProto& to = model.proto();
-  express(graph, {opset, microsoft, model_opset(to)});
+  express(graph, target);
   graph::remove_dead_nodes(graph);
   Exporter exporter(model);
   exporter.run(graph, outputs);
+  proto::ModelProto& to = model.proto();
   std::map<std::string, int64_t> versions;
   for (const auto& entry : to.opset_import()) versions.emplace(entry.domain(), entry.version());
   to.clear_opset_import();
   to.clear_functions();
-  to.add_opset_import()->set_version(opset);
+  to.add_opset_import()->set_version(target.opset);
   for (const std::string& domain : exporter.domains()) {
     if (domain.empty()) continue;
     auto& entry = *to.add_opset_import();
     entry.set_domain(domain);
     entry.set_version(versions.count(domain) ? versions.at(domain) : 1);
   }
-  to.set_ir_version(std::max(to.ir_version(), ir_version_of(opset)));
+  to.set_ir_version(std::max(to.ir_version(), ir_version_of(target.opset)));
 }
 
 }  // namespace vulcap::onnx

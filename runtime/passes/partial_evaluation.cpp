@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 #include "runtime/core/error.h"
 #include "runtime/ops/op_registry.h"
@@ -27,6 +28,37 @@ constexpr size_t kLargeWeight = size_t(1) << 16;
 
 using Subgraph = std::shared_ptr<const Graph>;
 
+// How many nodes read each value of a graph, under all its names.
+class Readers {
+ public:
+  explicit Readers(const Graph& graph) : graph_(graph), roots_(graph.values.size()), counts_(roots_.size()) {
+    std::iota(roots_.begin(), roots_.end(), 0);
+    for (const ValueId out : graph.outputs) ++counts_[size_t(out)];
+    for (const Node& node : graph.nodes) {
+      for (const ValueId in : node.inputs) {
+        if (in == kNoValue) continue;
+        if (node.is("Identity")) roots_[size_t(node.outputs[0])] = roots_[size_t(in)];
+        if (!node.is("Identity")) ++counts_[size_t(roots_[size_t(in)])];
+      }
+    }
+  }
+
+  // Whether no other node reads the large constants that `node` does.
+  bool only(const Node& node) const {
+    return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId in) {
+      if (in == kNoValue) return true;
+      const size_t root = size_t(roots_[size_t(in)]);
+      const auto& constant = graph_.values[root].constant;
+      return !constant || constant->bytes().size() < kLargeWeight || counts_[root] == 1;
+    });
+  }
+
+ private:
+  const Graph& graph_;
+  std::vector<ValueId> roots_;
+  std::vector<int> counts_;
+};
+
 enum class Shapes { kOpen, kAssumed, kKnown };
 
 class PartialEvaluator {
@@ -38,8 +70,8 @@ class PartialEvaluator {
     for (size_t v = 0; v < from.values.size(); ++v) {
       if (from.values[v].constant && map[v] == kNoValue) map[v] = out_.add_value(from.values[v]);
     }
-    const graph::Uses uses(from);
-    for (const Node& node : from.nodes) visit(from, uses, node, map);
+    const Readers readers(from);
+    for (const Node& node : from.nodes) visit(from, readers, node, map);
   }
 
  private:
@@ -47,11 +79,11 @@ class PartialEvaluator {
     return id == kNoValue ? kNoValue : map[size_t(id)];
   }
 
-  void visit(const Graph& from, const graph::Uses& uses, const Node& original, std::vector<ValueId>& map) {
+  void visit(const Graph& from, const Readers& readers, const Node& original, std::vector<ValueId>& map) {
     Node node = original;
     if (node.domain.starts_with(kOpenDomain)) node.domain.erase(0, kOpenDomain.size());
     if (node.is("If")) return visit_if(from, node, map);
-    const bool single_reader = is_only_reader(from, uses, node);
+    const bool single_reader = readers.only(node);
     for (ValueId& in : node.inputs) in = mapped(map, in);
     if (node.is("Identity")) {
       map[size_t(node.outputs.at(0))] = node.inputs.at(0);
@@ -94,15 +126,6 @@ class PartialEvaluator {
     node.op = "Cast";
     node.inputs.resize(1);
     node.attributes.set("to", int64_t(dtype));  // core::DType has ONNX's numbers
-  }
-
-  // Whether no other node reads the large constants that this one does.
-  static bool is_only_reader(const Graph& from, const graph::Uses& uses, const Node& node) {
-    return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId in) {
-      if (in == kNoValue) return true;
-      const auto& constant = from.value(in).constant;
-      return !constant || constant->bytes().size() < kLargeWeight || uses.single_use(in);
-    });
   }
 
   // Takes in a node on values made here, unless it is computed already.

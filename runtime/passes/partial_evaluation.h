@@ -17,7 +17,8 @@ namespace vulcap::passes {
 // other `If`s are graphs that capture values as before; bodies of loops stay as they are. No weight is copied
 // for the sake of folding while others read it. Values have shapes where these are known; the domain of nodes
 // with an operand or output without one begins with kOpenDomain until reveal(), so that no pass takes them
-// for what they are.
+// for what they are. Symbols that no file has are new in every call: views of an earlier one must have become
+// Reshape again.
 graph::Graph evaluate_partly(const graph::Graph& graph);
 
 inline constexpr std::string_view kOpenDomain = "open:";

@@ -53,9 +53,10 @@ std::vector<int> expressions(const Graph& branch, const Node& owner, Numbers& nu
     result.push_back(comparable ? number_of(numbers, key) : -1);
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       if (node.outputs[i] == kNoValue) continue;
-      operands[size_t(node.outputs[i])] =
-          comparable ? "e" + std::to_string(result.back()) + "." + std::to_string(i)
-                     : "n" + std::to_string(numbers.size()) + "/" + std::to_string(node.outputs[i]);
+      operands[size_t(node.outputs[i])] = comparable
+                                              ? "e" + std::to_string(result.back()) + "." + std::to_string(i)
+                                              : "n" + std::to_string(reinterpret_cast<uintptr_t>(&branch)) +
+                                                    "/" + std::to_string(node.outputs[i]);
     }
   }
   return result;

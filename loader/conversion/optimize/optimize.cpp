@@ -12,6 +12,7 @@
 #include "loader/onnx/external_locations.h"
 #include "loader/onnx/import.h"
 #include "runtime/core/error.h"
+#include "runtime/graph/prune.h"
 #include "runtime/passes/hoist.h"
 #include "runtime/passes/partial_evaluation.h"
 #include "runtime/passes/share_branches.h"
@@ -78,12 +79,18 @@ bool is_work(const graph::Node& node) {
   return node.op == "MatMul" || node.op == "Gemm" || node.op == "Conv" || node.op.starts_with("MatMulNBits");
 }
 
+// Views become Reshape again, and what follows from constants now is folded.
+graph::Graph evaluated_again(graph::Graph graph, const onnx::Target& target) {
+  onnx::express(graph, target);
+  return passes::evaluate_partly(graph);
+}
+
 // Cuts off what follows from the encoder's output alone, where that is more than masks and sizes.
-Parts split(graph::Graph graph, const std::vector<std::string>& invariant) {
-  if (invariant.empty()) return {std::move(graph), std::nullopt, {}};
-  passes::share_branches(graph);
-  graph = passes::evaluate_partly(graph);
+Parts split(graph::Graph graph, const std::vector<std::string>& invariant, const onnx::Target& target) {
+  if (!invariant.empty() && passes::share_branches(graph) > 0)
+    graph = evaluated_again(std::move(graph), target);
   passes::reveal(graph);
+  if (invariant.empty()) return {std::move(graph), std::nullopt, {}};
   const auto flags = passes::invariant_values(graph, invariant);
   const std::vector<graph::ValueId> inputs = graph.inputs;
   for (size_t v = 0; v < graph.values.size(); ++v) {
@@ -103,19 +110,20 @@ Parts split(graph::Graph graph, const std::vector<std::string>& invariant) {
   for (const graph::ValueId in : parts.rest.inputs)
     if (std::find(all.begin(), all.end(), in) == all.end()) all.push_back(in);
   parts.rest.inputs = all;
+  graph::drop_unread_inputs(parts.prelude);
   return {std::move(parts.rest), std::move(parts.prelude), std::move(parts.shared)};
 }
 
-Parts optimized_parts(const graph::Graph& graph, OptimizeLevel level) {
+Parts optimized_parts(const graph::Graph& graph, OptimizeLevel level, const onnx::Target& target) {
   graph::Graph result = passes::evaluate_partly(graph);
   if (level >= OptimizeLevel::kFuse) {
     passes::run_passes_with_branches(result, {{"simplify", passes::simplify},
                                               {"fuse_activation", passes::fuse_activation},
                                               {"fuse_layer_norm", passes::fuse_layer_norm},
                                               {"fuse_conv", passes::fuse_conv}});
-    result = passes::evaluate_partly(result);
+    result = evaluated_again(std::move(result), target);
   }
-  if (level == OptimizeLevel::kMicrosoft) return split(std::move(result), invariant_inputs(graph));
+  if (level == OptimizeLevel::kMicrosoft) return split(std::move(result), invariant_inputs(graph), target);
   passes::reveal(result);
   return {std::move(result), std::nullopt, {}};
 }
@@ -128,14 +136,15 @@ void write_optimized(const onnx::ModelDef& model, const graph::Graph& graph, con
   std::vector<std::string> outputs;
   for (const onnx::ValueInfo& info : model.graph.outputs) outputs.push_back(info.name);
   const bool microsoft = options.level == OptimizeLevel::kMicrosoft || uses_microsoft(model);
+  const onnx::Target target{result.opset_after, microsoft, result.opset_before};
   const auto write = [&](const graph::Graph& part, const std::vector<std::string>& names,
                          const fs::path& to) {
     onnx::EditableModel one = edited;
-    onnx::export_graph(part, names, result.opset_after, microsoft, one);
+    onnx::export_graph(part, names, target, one);
     merge_equal_initializers(one);
     one.write(to);
   };
-  const Parts parts = optimized_parts(graph, options.level);
+  const Parts parts = optimized_parts(graph, options.level, target);
   write(parts.rest, outputs, rest);
   if (parts.prelude) write(*parts.prelude, parts.shared, prelude);
 }
