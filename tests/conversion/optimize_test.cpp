@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -99,6 +100,24 @@ TEST_F(OptimizeTest, EveryLevelKeepsOutputsAndPlan) {
       for (const bool flag : {false, true}) EXPECT_EQ(calls_of(after, flag), calls_of(before, flag));
     }
   }
+}
+
+TEST_F(OptimizeTest, OnnxRuntimeGivesTheSameAnswers) {
+  const char* python = std::getenv("VULCAP_EXPORT_PYTHON");
+  if (python == nullptr) GTEST_SKIP() << "VULCAP_EXPORT_PYTHON names no interpreter with onnxruntime";
+  testing::Arguments arguments{VULCAP_SOURCE_DIR "/tests/conversion/same_answers.py"};
+  for (const fs::path& model : models()) {
+    for (const int level : {1, 2}) {
+      const fs::path out = folder_ / (std::to_string(arguments.size()) + ".onnx");
+      OptimizeOptions options;
+      options.level = OptimizeLevel(level);
+      options.check = false;
+      optimize_file(model, out, options);
+      arguments.insert(arguments.end(), {model.string(), out.string()});
+    }
+  }
+  const auto outcome = testing::ChildProcess(python, arguments, {}).wait(std::chrono::seconds(120));
+  EXPECT_TRUE(testing::exits(outcome, 0)) << outcome.out;
 }
 
 TEST_F(OptimizeTest, WhatIsOptimisedStaysAsItIs) {
