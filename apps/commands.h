@@ -38,6 +38,7 @@ Command add_transcribe(CLI::App& app);
 Command add_conformance_worker(CLI::App& app);
 Command add_merge(CLI::App& app);
 Command add_merge_lora(CLI::App& app);
+Command add_quantize(CLI::App& app);
 Command add_pack(CLI::App& app);
 Command add_unpack(CLI::App& app);
 Command add_optimize(CLI::App& app);

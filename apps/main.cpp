@@ -54,6 +54,7 @@ constexpr Row kCommands[] = {
     {kModels, add_check},
     {kModels, add_diff},
     {kModels, add_run},
+    {kModels, add_quantize},
     {kModels, add_pack},
     {kModels, add_unpack},
     {kModels, add_optimize},

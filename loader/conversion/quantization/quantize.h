@@ -27,7 +27,7 @@ enum class Format {
 
 std::string_view format_name(Format format);
 // "_q4"
-std::string_view format_suffix(Format format);
+std::string format_suffix(Format format);
 // Throws core::Error(kUsage) for an unknown name, listing the known ones.
 Format parse_format(std::string_view name);
 
@@ -36,7 +36,7 @@ struct Options {
   bool per_channel = false;   // int8, uint8: a scale for each column (MatMul) or filter (Conv)
   bool reduce_range = false;  // int8, uint8: 7 bits, for processors whose 8-bit products saturate
   // Zero points at zero. Unset: symmetric for int8 and q4, asymmetric for uint8.
-  std::optional<bool> symmetric;
+  std::optional<bool> symmetric = {};
   int64_t block =
       0;  // q4, bnb4: numbers that share a scale, a power of two from 16; 0: 32 for q4, 64 for bnb4
   // Nodes that stay as they are (in q4f16: in half precision): a node's name, its weight, its operator or the
@@ -54,8 +54,9 @@ struct Changes {
   std::vector<std::string> unmatched;  // of Options::exclude
 };
 
-// Throws core::Error: kUsage when `options` do not fit together, or when the model is quantised already (or
-// in half precision, where that is asked for); kInvalidModel when nothing in it can be quantised.
+// Throws core::Error: kUsage when `options` do not fit together, when the model is quantised already or in
+// half precision (which q4f16 and bnb4 take), or when its opset lacks what the format needs; kInvalidModel
+// for a weight that is not finite. A model without anything to quantise is no error: Changes::nodes says so.
 Changes quantize_model(onnx::EditableModel& model, const Options& options);
 
 struct FileResult {
@@ -77,15 +78,16 @@ struct ModuleFormat {
 };
 
 struct FolderOptions {
-  std::optional<Format> to;  // of files that no module names; none: they stay as they are
+  std::optional<Format> to = {};  // of files that no module names; none: they stay as they are
   std::vector<ModuleFormat> modules = {};
   Options options = {};  // for all, but for `to`
 };
 
-// Every fp32 file of the model folder `dir`: STEM.onnx becomes STEM_q4.onnx at the same place under `out`.
-// Where `out` is another folder, files that do not change and what else belongs to the model (settings,
-// tokenizer) are copied. Throws as quantize_file; core::Error(kUsage) when a module names no file.
-// When one file fails, none is left in `out`.
+// Every model of the folder `dir`: STEM.onnx becomes STEM_q4.onnx at the same place, in `dir` itself where
+// `out` is empty, else in the new folder `out`, to which settings, tokenizers and models that stay as they
+// are are copied. Files in which nothing changes get their new name too, so that the folder is complete in
+// it. Throws as quantize_file, and core::Error(kUsage) when a module names no file or a file has no form to
+// start from. When one file fails, none is left.
 std::vector<FileResult> quantize_folder(const std::filesystem::path& dir, const std::filesystem::path& out,
                                         const FolderOptions& options);
 
