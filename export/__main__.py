@@ -29,19 +29,34 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m export", description=__doc__)
     add = parser.add_argument
     add("family", choices=["auto", *MODULES], metavar="FAMILY", help=f"auto, or one of: {', '.join(MODULES)}")
-    add("checkpoint", metavar="CHECKPOINT", help="folder of save_pretrained(), or the name of a model on the hub")
+    add(
+        "checkpoint",
+        metavar="CHECKPOINT",
+        help="folder of save_pretrained(), or the name of a model on the hub",
+    )
     add("out", type=pathlib.Path, metavar="OUT", help="the new model folder; must not exist")
     add("--task", default="", help="what to export the model for; default: the family's own")
     add("--opset", type=int, help="default: 17, with the dynamo exporter 18")
     add("--exporter", choices=OPSETS, default="torchscript")
     add("--dtype", choices=DTYPES, default="fp32")
-    add("--adapter", type=pathlib.Path, metavar="DIR", help="a PEFT LoRA to merge into the weights on the way")
+    add(
+        "--adapter", type=pathlib.Path, metavar="DIR", help="a PEFT LoRA to merge into the weights on the way"
+    )
     cache = parser.add_mutually_exclusive_group()
     cache.add_argument("--with-cache", dest="with_cache", action="store_true", default=None)
     cache.add_argument("--without-cache", dest="with_cache", action="store_false", default=None)
     add("--trust-remote-code", action="store_true", help="run the code that comes with the checkpoint")
-    add("--external-data", action="store_true", help="weights in FILE.onnx_data even where they would fit inside")
-    add("--images", type=pathlib.Path, metavar="DIR", help="pictures to validate with; default: two that are drawn")
+    add(
+        "--external-data",
+        action="store_true",
+        help="weights in FILE.onnx_data even where they would fit inside",
+    )
+    add(
+        "--images",
+        type=pathlib.Path,
+        metavar="DIR",
+        help="pictures to validate with; default: two that are drawn",
+    )
     add("--prompt", action="append", default=[], help="a prompt to validate with; may be given several times")
     add("--no-validation", action="store_true", help="leave out the comparison with PyTorch and expected/")
     return parser.parse_args(arguments)
@@ -50,7 +65,16 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def options_of(given: argparse.Namespace) -> Options:
     if given.out.exists():
         raise ExportError(f"{given.out} exists; name a folder that does not", USAGE)
-    names = ("checkpoint", "task", "exporter", "dtype", "adapter", "with_cache", "trust_remote_code", "external_data")
+    names = (
+        "checkpoint",
+        "task",
+        "exporter",
+        "dtype",
+        "adapter",
+        "with_cache",
+        "trust_remote_code",
+        "external_data",
+    )
     options = Options(**{name: getattr(given, name) for name in names})
     options.opset = given.opset or {"torchscript": 17, "dynamo": 18}[given.exporter]
     check_opset(options)
@@ -76,7 +100,9 @@ def write_graphs(export: Export, folder: pathlib.Path, options: Options) -> list
             model = clean(join_decoders(*(waiting.pop(part) for part in export.joined[stem])))
         path = folder / "onnx" / f"{stem}{options.suffix}.onnx"
         size = save(model, path, options.external_data)
-        print(f"{path.relative_to(folder)}  {size / 1e6:.1f} MB, {time.monotonic() - begin:.1f} s", flush=True)
+        print(
+            f"{path.relative_to(folder)}  {size / 1e6:.1f} MB, {time.monotonic() - begin:.1f} s", flush=True
+        )
         written.append(stem)
         del model
         gc.collect()
@@ -93,7 +119,8 @@ def print_report(report: Report) -> None:
         print(f"{stem}: off from PyTorch by at most {error:.1e}, {share:.1e} of the range")
     for row in report.rows:
         if not row.passed:
-            print(f"  {row.subject} {row.output}: {row.note or f'{row.error:.1e}, {row.share:.1e} of the range'}")
+            off = row.note or f"{row.error:.1e}, {row.share:.1e} of the range"
+            print(f"  {row.subject} {row.output}: {off}")
     for what, same in report.captions:
         if not same:
             print(f"  caption of {what} differs")
@@ -111,7 +138,8 @@ def run(given: argparse.Namespace, scratch: pathlib.Path) -> None:
     family = find_family(given.family, config)
     options = check_request(family, options, config)
     cache = "with" if options.with_cache else "without"
-    print(f"{family.name}, {options.task}, {cache} cache, opset {options.opset}, {options.exporter}, {options.dtype}")
+    how = f"{cache} cache, opset {options.opset}, {options.exporter}, {options.dtype}"
+    print(f"{family.name}{', ' if options.task else ''}{options.task}, {how}", flush=True)
     export = family.load(options, config)
     export.save_settings(scratch)
     files = write_graphs(export, scratch, options)
@@ -120,7 +148,9 @@ def run(given: argparse.Namespace, scratch: pathlib.Path) -> None:
         report = validate(export, files, scratch, images, tuple(given.prompt), options)
         print_report(report)
         if not report.passed:
-            raise ExportError("the exported graphs do not answer as PyTorch does; no folder was written", MISMATCH)
+            raise ExportError(
+                "the exported graphs do not answer as PyTorch does; no folder was written", MISMATCH
+            )
     scratch.rename(given.out)
     print(f"wrote {given.out}")
 

@@ -49,7 +49,9 @@ class Captioner(Protocol):
 
     def pytorch(self, image: Image.Image, prompt: str, params: Params) -> Generated: ...
 
-    def onnx(self, sessions: Sessions, image: Image.Image, prompt: str, config: GenerationConfig) -> list[int]:
+    def onnx(
+        self, sessions: Sessions, image: Image.Image, prompt: str, config: GenerationConfig
+    ) -> list[int]:
         """Greedy, by ONNX Runtime; ids as pytorch() gives them."""
 
     def text(self, ids: list[int]) -> str: ...
@@ -58,9 +60,13 @@ class Captioner(Protocol):
 def generate(model: PreTrainedModel, params: Params, **inputs: Any) -> Generated:
     """The answer of transformers, with scores where there are beams."""
     with torch.no_grad():
-        out = model.generate(**inputs, do_sample=False, return_dict_in_generate=True, output_scores=True, **params)
+        out = model.generate(
+            **inputs, do_sample=False, return_dict_in_generate=True, output_scores=True, **params
+        )
     scores = getattr(out, "sequences_scores", None)
-    return Generated(out.sequences.tolist(), None if scores is None else [round(x, 6) for x in scores.tolist()])
+    return Generated(
+        out.sequences.tolist(), None if scores is None else [round(x, 6) for x in scores.tolist()]
+    )
 
 
 def processors(config: GenerationConfig, prompt_length: int, max_length: int) -> LogitsProcessorList:
@@ -85,7 +91,7 @@ def processors(config: GenerationConfig, prompt_length: int, max_length: int) ->
 
 
 def longest(config: GenerationConfig, prompt: int, embedded: int) -> int:
-    """Of ids, prompt included. As in generate(), a max_length of 20 stands for 20 new tokens, for it is the default."""
+    """Of ids, prompt included. As in generate(), a max_length of 20, its default, means 20 new tokens."""
     if config.max_new_tokens is not None:
         return prompt + config.max_new_tokens
     return config.max_length + (prompt if config.max_length == GenerationConfig().max_length else -embedded)

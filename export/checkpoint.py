@@ -27,7 +27,9 @@ def read_config(options: Options) -> PretrainedConfig:
                 "--trust-remote-code",
                 USAGE,
             ) from error
-        raise ExportError(f"{options.checkpoint}: the configuration cannot be read: {one_line(error)}") from error
+        raise ExportError(
+            f"{options.checkpoint}: the configuration cannot be read: {one_line(error)}"
+        ) from error
 
 
 def load_model(kind: Any, options: Options, **more: Any) -> PreTrainedModel:
@@ -59,11 +61,15 @@ def merge_adapter(model: PreTrainedModel, adapter: pathlib.Path) -> PreTrainedMo
     from peft import PeftModel
 
     if not (adapter / "adapter_config.json").is_file():
-        raise ExportError(f"{adapter}: holds no adapter_config.json; name the folder of a PEFT adapter", USAGE)
+        raise ExportError(
+            f"{adapter}: holds no adapter_config.json; name the folder of a PEFT adapter", USAGE
+        )
     try:
         with_adapter = PeftModel.from_pretrained(model, str(adapter))
     except Exception as error:
-        raise ExportError(f"{adapter}: the adapter does not fit this checkpoint: {one_line(error)}") from error
+        raise ExportError(
+            f"{adapter}: the adapter does not fit this checkpoint: {one_line(error)}"
+        ) from error
     check_adapter_keys(with_adapter, adapter)
     return with_adapter.merge_and_unload()
 
@@ -77,7 +83,7 @@ def check_adapter_keys(model: torch.nn.Module, adapter: pathlib.Path) -> None:
     unused = stored - set(get_peft_model_state_dict(model))
     if unused:
         raise ExportError(
-            f"{adapter}: {len(unused)} of {len(stored)} weights of the adapter have no place in this checkpoint, "
+            f"{adapter}: {len(unused)} of {len(stored)} of its weights have no place in this checkpoint, "
             f"{sorted(unused)[0]} first; is it the adapter of another model?"
         )
 

@@ -30,9 +30,11 @@ class FirstCall(torch.nn.Module):
         self.model = model  # as a member, so that its weights are this module's
         self.decode, self.new_cache, self.cached = decode, new_cache, cached
 
-    def forward(self, input_ids: torch.Tensor, encoder_hidden_states: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        # Also without a cache in the file: transformers looks for packed sequences where it is given none, and
-        # what it does for that cannot be exported.
+    def forward(
+        self, input_ids: torch.Tensor, encoder_hidden_states: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
+        # Also where the file has none: without a cache transformers looks for packed sequences, by operators
+        # that cannot be exported.
         cache = self.new_cache([])
         logits = self.decode(input_ids, encoder_hidden_states, cache)
         return (logits, *(part for layer in cache for part in layer)) if self.cached else (logits,)
@@ -57,13 +59,25 @@ def new_cross_cache(past: list[tuple[torch.Tensor, ...]]) -> EncoderDecoderCache
     return EncoderDecoderCache.from_legacy_cache(past)
 
 
+def positions(fresh: int, past: int) -> torch.Tensor:
+    """i64[1, fresh], counted: BERT's heirs cut them out of a table, which hides what they are."""
+    return torch.arange(past, past + fresh)[None]
+
+
+def causal_mask(fresh: int, past: int) -> torch.Tensor:
+    """f[1, 1, fresh, past + fresh], added to scores: by positions, so that its meaning can be seen."""
+    hidden = torch.arange(past + fresh) > torch.arange(past, past + fresh)[:, None]
+    return torch.where(hidden, torch.finfo(torch.float32).min, 0.0)[None, None]
+
+
 def cache_names(prefix: str, layers: int, kinds: tuple[str, ...]) -> list[str]:
     return [f"{prefix}.{layer}.{kind}" for layer in range(layers) for kind in kinds]
 
 
 def cache_axes(names: list[str], length: str) -> dict[str, dict[int, str]]:
     return {
-        name: {0: "batch_size", 2: "encoder_sequence_length" if ".encoder." in name else length} for name in names
+        name: {0: "batch_size", 2: "encoder_sequence_length" if ".encoder." in name else length}
+        for name in names
     }
 
 
@@ -84,7 +98,10 @@ def decoder_graphs(
 
     def sample_first(sizes: Sizes) -> Tensors:
         states = encoder.run(encoder.sample(sizes))[encoder.outputs[0]]
-        return {"input_ids": random_ids(vocabulary, sizes.batch, sizes.length), "encoder_hidden_states": states}
+        return {
+            "input_ids": random_ids(vocabulary, sizes.batch, sizes.length),
+            "encoder_hidden_states": states,
+        }
 
     first = FirstCall(model, decode, new_cache, cached).eval()
     if not cached:
@@ -100,11 +117,21 @@ def decoder_graphs(
         return {"input_ids": random_ids(vocabulary, sizes.batch, sizes.length), **tensors}
 
     first_axes = {**axes, **cache_axes(presents, "decoder_sequence_length")}
-    later_axes = {**axes, **cache_axes(past, "past_sequence_length"), **cache_axes(own, "total_sequence_length")}
+    later_axes = {
+        **axes,
+        **cache_axes(past, "past_sequence_length"),
+        **cache_axes(own, "total_sequence_length"),
+    }
     del later_axes["encoder_hidden_states"]
     return [
         Graph("decoder_model", first, sample_first, ["logits", *presents], first_axes),
-        Graph("decoder_with_past_model", LaterCall(model, decode, new_cache), sample_later, ["logits", *own], later_axes),
+        Graph(
+            "decoder_with_past_model",
+            LaterCall(model, decode, new_cache),
+            sample_later,
+            ["logits", *own],
+            later_axes,
+        ),
     ]
 
 

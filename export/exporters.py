@@ -1,6 +1,7 @@
 """PyTorch's two exporters, with their traps taken care of (README.md says which and why)."""
 
 import contextlib
+import functools
 import io
 import logging
 import pathlib
@@ -13,6 +14,7 @@ import torch
 from optimum.exporters.onnx.model_patcher import eager_mask_without_vmap, sdpa_mask_without_vmap
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 
+from .checkpoint import one_line
 from .graph import TRACED, Graph
 from .options import USAGE, ExportError, Options
 
@@ -24,7 +26,8 @@ def check_opset(options: Options) -> None:
     low, high = OPSETS[options.exporter]
     if not low <= options.opset <= high:
         raise ExportError(
-            f"--opset {options.opset}: the {options.exporter} exporter writes opsets {low} to {high}; choose one", USAGE
+            f"--opset {options.opset}: the {options.exporter} exporter writes {low} to {high}; choose one",
+            USAGE,
         )
 
 
@@ -103,18 +106,19 @@ WRITERS: dict[str, Callable[[Graph, pathlib.Path, int], None]] = {
 
 def export_graph(graph: Graph, options: Options) -> onnx.ModelProto:
     """The graph with all its weights in memory."""
-    # A fresh wrapper is in training mode, and the exporter hands that on to the whole model: dropout would run.
+    # A fresh wrapper is in training mode; the exporter hands that on to the whole model: dropout would run.
     graph.module.eval()
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as scratch:
         path = pathlib.Path(scratch) / "model.onnx"
         with torch.no_grad(), traceable_masks(), quiet():
             try:
-                WRITERS[options.exporter](graph, path, options.opset)
+                write = getattr(graph, "write", None) or functools.partial(WRITERS[options.exporter], graph)
+                write(path, options.opset)
             except Exception as error:  # exporters raise what they like
-                reason = str(error).strip().split("\n")[0]
+                reason = f"{type(error).__name__}: {one_line(error)}"
                 raise ExportError(
-                    f"{graph.stem}: the {options.exporter} exporter failed: {type(error).__name__}: {reason}; try the "
-                    "other exporter (--exporter) or another --opset"
+                    f"{graph.stem}: the {options.exporter} exporter failed: {reason}; try "
+                    " the other exporter (--exporter) or another --opset"
                 ) from error
         return onnx.load(path)

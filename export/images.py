@@ -16,7 +16,10 @@ def draw() -> dict[str, Image.Image]:
     ramps = np.stack([x * 5, y * 6, 255 - x * 3], -1).astype(np.uint8)
     ramps[(x - 15) ** 2 + (y - 18) ** 2 < 90] = (230, 60, 20)
     coarse = np.random.default_rng(7).integers(0, 256, (4, 5, 3)).astype(np.uint8)
-    return {"ramps.png": Image.fromarray(ramps), "blocks.png": Image.fromarray(coarse.repeat(12, 0).repeat(8, 1))}
+    return {
+        "ramps.png": Image.fromarray(ramps),
+        "blocks.png": Image.fromarray(coarse.repeat(12, 0).repeat(8, 1)),
+    }
 
 
 def write_images(source: pathlib.Path | None, target: pathlib.Path) -> dict[str, Image.Image]:

@@ -1,4 +1,4 @@
-"""Joins a decoder's graph of the first call and that of all later calls into one file whose weights stand once."""
+"""Joins a decoder's graph of the first call and that of later calls into one file; weights stand once."""
 
 from collections.abc import Iterable, Iterator
 
@@ -20,7 +20,9 @@ class SharedWeights:
     def name_of(self, tensor: TensorProto) -> str:
         content = (tensor.data_type, tuple(tensor.dims), tensor.raw_data)
         if content not in self.names:
-            name = tensor.name if tensor.name not in self.names.values() else f"{tensor.name}_{len(self.names)}"
+            name = (
+                tensor.name if tensor.name not in self.names.values() else f"{tensor.name}_{len(self.names)}"
+            )
             self.names[content] = name
             self.tensors.append(tensor)
             self.tensors[-1].name = name
@@ -48,7 +50,9 @@ def defined(graph: GraphProto) -> Iterator[str]:
                 yield from (tensor.name for tensor in attribute.g.initializer)
 
 
-def make_branch(name: str, graph: GraphProto, outputs: list[ValueInfoProto], weights: SharedWeights) -> GraphProto:
+def make_branch(
+    name: str, graph: GraphProto, outputs: list[ValueInfoProto], weights: SharedWeights
+) -> GraphProto:
     """`outputs`: those of the If; what the graph lacks of them is empty."""
     names = {value: f"{name}/{value}" for value in defined(graph)}
     own = []
@@ -65,7 +69,8 @@ def make_branch(name: str, graph: GraphProto, outputs: list[ValueInfoProto], wei
     have = {value.name for value in graph.output}
     nodes = [*graph.node, *(empty(name, value) for value in outputs if value.name not in have)]
     results = [
-        helper.make_tensor_value_info(f"{name}/{value.name}", value.type.tensor_type.elem_type, None) for value in outputs
+        helper.make_tensor_value_info(f"{name}/{value.name}", value.type.tensor_type.elem_type, None)
+        for value in outputs
     ]
     return helper.make_graph(nodes, name, [], results, own)
 
@@ -75,7 +80,9 @@ def empty(branch: str, value: ValueInfoProto) -> NodeProto:
     kind, dims = value.type.tensor_type.elem_type, value.type.tensor_type.shape.dim
     shape = [0, dims[1].dim_value, 1, dims[3].dim_value]
     tensor = helper.make_tensor("", kind, shape, b"", raw=True)
-    return helper.make_node("Constant", [], [f"{branch}/{value.name}"], f"{branch}/{value.name}", value=tensor)
+    return helper.make_node(
+        "Constant", [], [f"{branch}/{value.name}"], f"{branch}/{value.name}", value=tensor
+    )
 
 
 def join_decoders(first: ModelProto, later: ModelProto) -> ModelProto:
@@ -87,7 +94,11 @@ def join_decoders(first: ModelProto, later: ModelProto) -> ModelProto:
         "else_branch": make_branch("first", first.graph, outputs, weights),
         "then_branch": make_branch("later", later.graph, outputs, weights),
     }
-    node = helper.make_node("If", ["use_cache_branch"], [value.name for value in outputs], "use_cache", **branches)
+    node = helper.make_node(
+        "If", ["use_cache_branch"], [value.name for value in outputs], "use_cache", **branches
+    )
     choice = helper.make_tensor_value_info("use_cache_branch", TensorProto.BOOL, [1])
     graph = helper.make_graph([node], "decoder", [*inputs.values(), choice], outputs, weights.tensors)
-    return helper.make_model(graph, opset_imports=first.opset_import, ir_version=max(first.ir_version, later.ir_version))
+    return helper.make_model(
+        graph, opset_imports=first.opset_import, ir_version=max(first.ir_version, later.ir_version)
+    )

@@ -80,7 +80,12 @@ def save(model: ModelProto, path: pathlib.Path, external: bool) -> int:
     data = path.with_name(path.name + "_data")
     if external or model.ByteSize() > LARGEST_INLINE:
         onnx.save(
-            model, path, save_as_external_data=True, all_tensors_to_one_file=True, location=data.name, size_threshold=1024
+            model,
+            path,
+            save_as_external_data=True,
+            all_tensors_to_one_file=True,
+            location=data.name,
+            size_threshold=1024,
         )
     else:
         onnx.save(model, path)
@@ -88,5 +93,7 @@ def save(model: ModelProto, path: pathlib.Path, external: bool) -> int:
         onnx.checker.check_model(str(path))
     except onnx.checker.ValidationError as error:
         reason = str(error).strip().split("\n")[0]
-        raise ExportError(f"{path.name}: the exported graph is not valid ONNX: {reason}; try another --opset") from error
+        raise ExportError(
+            f"{path.name}: the exported graph is not valid ONNX: {reason}; try another --opset"
+        ) from error
     return path.stat().st_size + (data.stat().st_size if data.exists() else 0)

@@ -13,7 +13,7 @@ from .graph import Graph
 from .options import USAGE, ExportError, Options
 
 # In the order of the README; each module has FAMILY.
-MODULES = ("vit_gpt2", "blip", "git")
+MODULES = ("vit_gpt2", "blip", "git", "optimum")
 
 
 @dataclasses.dataclass
@@ -25,13 +25,15 @@ class Export:
     # File stem -> stems of the two graphs that an If joins to it: first call, calls with a past.
     joined: dict[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
     captioner: Captioner | None = None
+    # Of models without a captioner: the content of expected/pipeline.json, None for a task without cases.
+    answers: Callable[[], dict[str, Any] | None] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Family:
     name: str
-    model_types: tuple[str, ...]  # of config.json
-    tasks: tuple[str, ...]
+    model_types: tuple[str, ...]  # of config.json; none: any that no other family takes
+    tasks: tuple[str, ...]  # none: the family knows itself
     load: Callable[[Options, PretrainedConfig], Export]
     make_tiny: Callable[[pathlib.Path, int], None]  # a random checkpoint of a seed, in a folder
     caches: tuple[bool, ...] = (True, False)  # with and without; the first is the default
@@ -49,13 +51,12 @@ def find_family(name: str, config: PretrainedConfig) -> Family:
     model_type = getattr(config, "model_type", "")
     if name == "auto":
         takers = [family for family in known.values() if model_type in family.model_types]
-        if not takers:
-            raise ExportError(f"no family takes the model type '{model_type}'; known: {', '.join(known)}")
-        return takers[0]
+        return takers[0] if takers else known["optimum"]
     family = known[name.replace("-", "_")]
-    if model_type not in family.model_types:
+    if family.model_types and model_type not in family.model_types:
         raise ExportError(
-            f"the checkpoint's model type is '{model_type}', but {name} takes {' and '.join(family.model_types)}; say auto",
+            f"the checkpoint's model type is '{model_type}', but {name} takes "
+            f"{' and '.join(family.model_types)}; say auto",
             USAGE,
         )
     return family
@@ -63,9 +64,9 @@ def find_family(name: str, config: PretrainedConfig) -> Family:
 
 def check_request(family: Family, options: Options, config: PretrainedConfig) -> Options:
     """The options with the family's defaults filled in."""
-    own = family.choose_task(config) if family.choose_task is not None else family.tasks[0]
+    own = family.choose_task(config) if family.choose_task is not None else next(iter(family.tasks), "")
     task = options.task or own
-    if task not in family.tasks:
+    if family.tasks and task not in family.tasks:
         raise ExportError(f"--task {task}: {family.name} is exported for {', '.join(family.tasks)}", USAGE)
     cache = family.caches[0] if options.with_cache is None else options.with_cache
     if cache not in family.caches:

@@ -56,7 +56,9 @@ class Sessions:
 
 def past_of(results: Feeds) -> Feeds:
     """The presents of a call as the past of the next; what is empty there is kept from before."""
-    presents = {name: value for name, value in results.items() if name.startswith("present") and value.shape[0] > 0}
+    presents = {
+        name: value for name, value in results.items() if name.startswith("present") and value.shape[0] > 0
+    }
     return {name.replace("present", "past_key_values"): value for name, value in presents.items()}
 
 

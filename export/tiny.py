@@ -47,7 +47,9 @@ def word_piece_tokenizer(size: int, more: tuple[str, ...] = ()) -> BertTokenizer
     trainer = trainers.WordPieceTrainer(vocab_size=size, special_tokens=special, show_progress=False)
     pieces.train_from_iterator(SENTENCES, trainer)
     around = [(token, pieces.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
-    pieces.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", around)
+    pieces.post_processor = processors.TemplateProcessing(
+        "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", around
+    )
     return BertTokenizerFast(tokenizer_object=pieces, do_lower_case=True)
 
 

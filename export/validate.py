@@ -1,9 +1,7 @@
-"""The same inputs through PyTorch and through the folder; the answers become expected/, for `vulcap verify`."""
+"""The same inputs through PyTorch and the folder; the answers become expected/, for `vulcap verify`."""
 
-import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,8 @@ from .checkpoint import write_json
 from .graph import VALIDATED, Graph, Sizes
 from .options import Options
 from .recipe import Export
-from .runtime import Feeds, Session, Sessions, past_of
+from .rounding import moved_weights
+from .runtime import Feeds, Session, Sessions
 
 TOLERANCE = {"fp32": 1e-4, "fp16": 2e-2}  # as a share of a tensor's range
 SCORE_ATOL = {"fp32": 1e-3, "fp16": 3e-2}
@@ -83,7 +82,7 @@ class GraphValidator:
         """`more`: inputs that the file has and the module has not."""
         torch.manual_seed(self.count)
         inputs = graph.sample(sizes)
-        feeds = {**{name: tensor.numpy() for name, tensor in inputs.items()}, **(more or {})}
+        feeds = {**(more or {}), **{name: tensor.numpy() for name, tensor in inputs.items()}}
         want = {name: tensor.numpy() for name, tensor in graph.run(inputs).items()}
         used = {name: value for name, value in feeds.items() if name in self.session.inputs}
         subject = f"{self.stem}/{self.count}"
@@ -109,24 +108,8 @@ def validate_graph(export: Export, stem: str, sessions: Sessions, options: Optio
 
 
 def states_for(first: Graph, sizes: Sizes) -> Feeds:
-    """The first call's inputs that the joined graph wants in later calls too, though it does not read them."""
+    """The first call's inputs that the joined graph wants in later calls too, where it does not read them."""
     return {name: tensor.numpy() for name, tensor in first.sample(sizes).items() if name != "input_ids"}
-
-
-@contextlib.contextmanager
-def moved_weights(model: torch.nn.Module, by: float) -> Iterator[None]:
-    """The model as less exact arithmetic might see it."""
-    generator = torch.Generator().manual_seed(0)
-    parameters = list(model.parameters())
-    saved = [parameter.detach().clone() for parameter in parameters]
-    with torch.no_grad():
-        for parameter in parameters:
-            parameter.mul_(1 + by * torch.randn(parameter.shape, generator=generator).to(parameter.dtype))
-        try:
-            yield
-        finally:
-            for parameter, value in zip(parameters, saved):
-                parameter.copy_(value)
 
 
 def caption_all(
@@ -141,16 +124,29 @@ def caption_all(
     }
 
 
-def make_case(captioner: Captioner, key: tuple[str, str, str], answer: Generated, dtype: str) -> dict[str, Any]:
+def make_case(
+    captioner: Captioner, key: tuple[str, str, str], answer: Generated, dtype: str
+) -> dict[str, Any]:
     image, prompt, case = key
-    expected: dict[str, Any] = {"sequences": answer.sequences, "texts": [captioner.text(ids) for ids in answer.sequences]}
+    expected: dict[str, Any] = {
+        "sequences": answer.sequences,
+        "texts": [captioner.text(ids) for ids in answer.sequences],
+    }
     if answer.scores is not None:
         expected["sequences_scores"] = answer.scores
     where = {"image": image, **({"prompt": prompt} if prompt else {})}
-    return {"name": case, "input": where, "params": CASES[case], "expected": expected, "atol": SCORE_ATOL[dtype]}
+    return {
+        "name": case,
+        "input": where,
+        "params": CASES[case],
+        "expected": expected,
+        "atol": SCORE_ATOL[dtype],
+    }
 
 
-def onnx_answer(captioner: Captioner, sessions: Sessions, image: Image.Image, prompt: str, params: Params) -> list[int]:
+def onnx_answer(
+    captioner: Captioner, sessions: Sessions, image: Image.Image, prompt: str, params: Params
+) -> list[int]:
     settings = {**captioner.defaults.to_dict(), **({**PLAIN, **params} if params else {})}
     return captioner.onnx(sessions, image, prompt, GenerationConfig(**settings))
 
@@ -160,7 +156,11 @@ def is_greedy(captioner: Captioner, params: Params) -> bool:
 
 
 def validate_captions(
-    captioner: Captioner, sessions: Sessions, images: dict[str, Image.Image], prompts: tuple[str, ...], dtype: str
+    captioner: Captioner,
+    sessions: Sessions,
+    images: dict[str, Image.Image],
+    prompts: tuple[str, ...],
+    dtype: str,
 ) -> tuple[Report, dict[str, Any]]:
     """What was compared, and the content of expected/pipeline.json."""
     report, cases = Report(), []
@@ -194,6 +194,9 @@ def validate(
         asked = prompts or export.captioner.prompts
         report, pipeline = validate_captions(export.captioner, sessions, images, asked, options.dtype)
         write_json(folder / "expected" / "pipeline.json", pipeline)
+    answers = export.answers() if export.answers is not None else None
+    if answers is not None:
+        write_json(folder / "expected" / "pipeline.json", answers)
     for stem in files:
         report.rows += validate_graph(export, stem, sessions, options)
     return report

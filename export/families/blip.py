@@ -1,6 +1,8 @@
-"""BLIP: encoder_model and decoder_model_merged; for questions text_encoder between them, which reads the question."""
+"""BLIP: encoder_model and decoder_model_merged; text_encoder between them reads a question."""
 
+import contextlib
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,7 @@ from transformers import (
 
 from ..captions import Generated, Params, generate, search_greedily
 from ..checkpoint import load_model
-from ..cross_attention import MERGED, decoder_graphs
+from ..cross_attention import MERGED, causal_mask, decoder_graphs, positions
 from ..graph import Graph, Sizes, Tensors, random_ids
 from ..options import Options
 from ..recipe import Export, Family, settings_saver
@@ -48,10 +50,14 @@ class BlipCaptioner:
         text.pop("token_type_ids", None)
         return generate(self.model, params, pixel_values=pixels(self.processor, image), **text)
 
-    def onnx(self, sessions: Sessions, image: Image.Image, prompt: str, config: GenerationConfig) -> list[int]:
+    def onnx(
+        self, sessions: Sessions, image: Image.Image, prompt: str, config: GenerationConfig
+    ) -> list[int]:
         feeds = {"pixel_values": pixels(self.processor, image).numpy()}
         states = sessions["encoder_model"].run(feeds)["last_hidden_state"]
-        return search_greedily(CrossDecoder(sessions, self.decoder_states(sessions, states, prompt)), self.start(prompt), config)
+        return search_greedily(
+            CrossDecoder(sessions, self.decoder_states(sessions, states, prompt)), self.start(prompt), config
+        )
 
     def decoder_states(self, sessions: Sessions, states: np.ndarray, prompt: str) -> np.ndarray:
         """What the decoder reads, of the image's hidden states."""
@@ -59,7 +65,10 @@ class BlipCaptioner:
 
     def start(self, prompt: str) -> list[int]:
         """[DEC] and the prompt without its [CLS] and [SEP]."""
-        return [self.model.config.text_config.bos_token_id, *self.tokenizer.encode(prompt, add_special_tokens=False)]
+        return [
+            self.model.config.text_config.bos_token_id,
+            *self.tokenizer.encode(prompt, add_special_tokens=False),
+        ]
 
     def text(self, ids: list[int]) -> str:
         return self.tokenizer.decode(ids, skip_special_tokens=True)
@@ -84,8 +93,12 @@ class QuestionEncoder(torch.nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
-        return self.model(input_ids=input_ids, attention_mask=attention_mask, encoder_hidden_states=states).last_hidden_state
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, states: torch.Tensor
+    ) -> torch.Tensor:
+        return self.model(
+            input_ids=input_ids, attention_mask=attention_mask, encoder_hidden_states=states
+        ).last_hidden_state
 
 
 def choose_task(config: PretrainedConfig) -> str:
@@ -97,7 +110,11 @@ def load(options: Options, config: PretrainedConfig) -> Export:
     text = model.config.text_config
     # generate() of BLIP goes by these, whatever generation_config.json says.
     defaults = model.text_decoder.generation_config
-    defaults.bos_token_id, defaults.eos_token_id, defaults.pad_token_id = text.bos_token_id, text.sep_token_id, text.pad_token_id
+    defaults.bos_token_id, defaults.eos_token_id, defaults.pad_token_id = (
+        text.bos_token_id,
+        text.sep_token_id,
+        text.pad_token_id,
+    )
     processor = AutoImageProcessor.from_pretrained(options.checkpoint, use_fast=False)
     tokenizer = AutoTokenizer.from_pretrained(options.checkpoint)
     encoder = encoder_graph(LastHiddenState(model.vision_model), model.config.vision_config)
@@ -117,9 +134,28 @@ def load(options: Options, config: PretrainedConfig) -> Export:
 
 def decode_of(decoder: torch.nn.Module) -> Any:
     def decode(ids: torch.Tensor, states: torch.Tensor, cache: Any) -> torch.Tensor:
-        return decoder(input_ids=ids, encoder_hidden_states=states, past_key_values=cache, use_cache=True).logits
+        fresh, past = ids.shape[1], cache.get_seq_length()
+        mask = causal_mask(fresh, past)
+        # The model's own mask is a product of tensors of ones, which tracing turns into arithmetic.
+        with replaced(decoder.bert, "get_extended_attention_mask", lambda *_: mask):
+            return decoder(
+                input_ids=ids,
+                position_ids=positions(fresh, past),
+                encoder_hidden_states=states,
+                past_key_values=cache,
+                use_cache=True,
+            ).logits
 
     return decode
+
+
+@contextlib.contextmanager
+def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        delattr(owner, name)  # the class's own shows again
 
 
 def question_graph(model: torch.nn.Module, encoder: Graph) -> Graph:
@@ -152,7 +188,12 @@ def make_tiny(folder: pathlib.Path, seed: int) -> None:
         pad_token_id=0,
     )
     vision = BlipVisionConfig(
-        hidden_size=width, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, image_size=side, patch_size=8
+        hidden_size=width,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        image_size=side,
+        patch_size=8,
     )
     # Questions are answered by a seed's odd neighbour, so that both tasks have a checkpoint.
     kind = BlipForQuestionAnswering if seed % 2 else BlipForConditionalGeneration

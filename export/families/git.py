@@ -1,7 +1,8 @@
 """GIT: encoder_model and decoder_model_merged, which holds the projection of the image's features.
 
-The image stands in front of the text and attends to itself alone, so its keys and values in every layer follow from
-the image: they take the place that those of the encoder's output have in other decoders (past_key_values.N.encoder.*).
+The image stands in front of the text and attends to itself alone, so its keys and values in every layer
+follow from the image: they take the place of those of the encoder's output in other decoders
+(past_key_values.N.encoder.*).
 transformers runs the image encoder anew at every step.
 """
 
@@ -23,7 +24,7 @@ from transformers import (
 
 from ..captions import Generated, Params, generate, search_greedily
 from ..checkpoint import load_model
-from ..cross_attention import MERGED, decoder_graphs
+from ..cross_attention import MERGED, causal_mask, decoder_graphs, positions
 from ..options import ExportError, Options
 from ..recipe import Export, Family, settings_saver
 from ..runtime import CrossDecoder, Sessions
@@ -44,7 +45,9 @@ class GitCaptioner:
         given = {"input_ids": torch.tensor([self.start(prompt)])} if prompt else {}
         return generate(self.model, params, pixel_values=pixels(self.processor, image), **given)
 
-    def onnx(self, sessions: Sessions, image: Image.Image, prompt: str, config: GenerationConfig) -> list[int]:
+    def onnx(
+        self, sessions: Sessions, image: Image.Image, prompt: str, config: GenerationConfig
+    ) -> list[int]:
         feeds = {"pixel_values": pixels(self.processor, image).numpy()}
         states = sessions["encoder_model"].run(feeds)["last_hidden_state"]
         return search_greedily(CrossDecoder(sessions, states), self.start(prompt), config)
@@ -91,7 +94,9 @@ class PrefixCache:
 
 def load(options: Options, config: PretrainedConfig) -> Export:
     if getattr(config, "num_image_with_embedding", None):
-        raise ExportError(f"{options.checkpoint}: GIT over several frames (num_image_with_embedding) has no recipe")
+        raise ExportError(
+            f"{options.checkpoint}: GIT over several frames (num_image_with_embedding) has no recipe"
+        )
     model = load_model(GitForCausalLM, options)
     processor = AutoImageProcessor.from_pretrained(options.checkpoint, use_fast=False)
     tokenizer = AutoTokenizer.from_pretrained(options.checkpoint)
@@ -112,12 +117,12 @@ def decode_of(model: GitForCausalLM) -> Any:
 
     def decode(ids: torch.Tensor, states: torch.Tensor, cache: PrefixCache) -> torch.Tensor:
         cache.image_length = states.shape[1]
-        hidden = git.embeddings(input_ids=ids, past_key_values_length=cache.get_seq_length())
+        hidden = git.embeddings(input_ids=ids, position_ids=positions(ids.shape[1], cache.get_seq_length()))
         if cache.is_empty:
             hidden = torch.cat((git.visual_projection(states), hidden), 1)
         last = git.encoder(
             hidden,
-            attention_mask=visible(hidden.shape[1], cache.image_length, ids.shape[1] + cache.get_seq_length()),
+            attention_mask=prefix_mask(cache, ids.shape[1]),
             head_mask=[None] * len(git.encoder.layer),
             past_key_values=cache,
             pixel_values_present=False,
@@ -127,18 +132,25 @@ def decode_of(model: GitForCausalLM) -> Any:
     return decode
 
 
-def visible(rows: int, image: int, text: int) -> torch.Tensor:
-    """f[1, 1, rows, image + text] to be added to scores: the image is seen by all, text by what follows it."""
-    keys = torch.arange(image + text)
-    queries = keys[image + text - rows :, None]
-    return torch.where((keys < image) | (keys <= queries), 0.0, torch.finfo(torch.float32).min)[None, None]
+def prefix_mask(cache: PrefixCache, fresh: int) -> torch.Tensor:
+    """f[1, 1, new positions, all positions], added to scores: all see the image, text what it follows too."""
+    past = cache.image_length + cache.get_seq_length()
+    if not cache.is_empty:
+        return causal_mask(fresh, past)
+    sees_image = torch.arange(past + fresh) < past
+    return torch.where(sees_image, 0.0, causal_mask(past + fresh, 0))
 
 
 def make_tiny(folder: pathlib.Path, seed: int) -> None:
     side, width = 32, 16
     tokenizer = word_piece_tokenizer(160)
     vision = GitVisionConfig(
-        hidden_size=width, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, image_size=side, patch_size=8
+        hidden_size=width,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        image_size=side,
+        patch_size=8,
     )
     config = GitConfig(
         vision_config=vision.to_dict(),

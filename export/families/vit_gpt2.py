@@ -1,6 +1,6 @@
 """ViT-GPT2 and every other vision encoder-decoder: encoder_model and decoder_model_merged.
 
-optimum exports these too, but leaves keys and values of cross-attention inside the decoder; here they are presents.
+optimum leaves keys and values of cross-attention inside the decoder; here they are presents.
 """
 
 import pathlib
@@ -46,7 +46,9 @@ class VisionCaptioner:
         given = {"decoder_input_ids": torch.tensor([self.start(prompt)])} if prompt else {}
         return generate(self.model, params, pixel_values=pixels(self.processor, image), **given)
 
-    def onnx(self, sessions: Sessions, image: Image.Image, prompt: str, config: GenerationConfig) -> list[int]:
+    def onnx(
+        self, sessions: Sessions, image: Image.Image, prompt: str, config: GenerationConfig
+    ) -> list[int]:
         values = pixels(self.processor, image).numpy()
         states = sessions["encoder_model"].run({"pixel_values": values})["last_hidden_state"]
         return search_greedily(CrossDecoder(sessions, states), self.start(prompt), config)
@@ -81,7 +83,11 @@ def complete_generation_config(model: VisionEncoderDecoderModel) -> None:
     for key in ("decoder_start_token_id", "bos_token_id", "eos_token_id", "pad_token_id"):
         given = getattr(model.generation_config, key)
         known = given if given is not None else getattr(model.config, key, None)
-        setattr(model.generation_config, key, known if known is not None else getattr(model.config.decoder, key, None))
+        setattr(
+            model.generation_config,
+            key,
+            known if known is not None else getattr(model.config.decoder, key, None),
+        )
     if model.generation_config.decoder_start_token_id is None:
         model.generation_config.decoder_start_token_id = model.generation_config.bos_token_id
 
@@ -104,7 +110,12 @@ def make_tiny(folder: pathlib.Path, seed: int) -> None:
     side, width, positions = 32, 16, 40
     tokenizer = byte_level_tokenizer(280)
     encoder = ViTConfig(
-        image_size=side, patch_size=8, hidden_size=width, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
+        image_size=side,
+        patch_size=8,
+        hidden_size=width,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
     )
     decoder = GPT2Config(
         vocab_size=len(tokenizer),
@@ -117,12 +128,16 @@ def make_tiny(folder: pathlib.Path, seed: int) -> None:
         bos_token_id=0,
         eos_token_id=0,
     )
-    model = VisionEncoderDecoderModel(encoder=ViTModel(encoder, add_pooling_layer=False), decoder=GPT2LMHeadModel(decoder))
+    model = VisionEncoderDecoderModel(
+        encoder=ViTModel(encoder, add_pooling_layer=False), decoder=GPT2LMHeadModel(decoder)
+    )
     for config in (model.config, model.generation_config):
         config.decoder_start_token_id = config.pad_token_id = config.bos_token_id = config.eos_token_id = 0
     model.generation_config.max_length = 16
     spread_weights(model, seed)
-    processor = ViTImageProcessor(size={"height": side, "width": side}, image_mean=[0.5] * 3, image_std=[0.5] * 3)
+    processor = ViTImageProcessor(
+        size={"height": side, "width": side}, image_mean=[0.5] * 3, image_std=[0.5] * 3
+    )
     save_checkpoint(folder, model, tokenizer, processor)
 
 

@@ -1,5 +1,5 @@
-// Every folder of tests/golden/families is a model folder with the answers of the reference stack in
-// expected/: all of them must come out, on each device.
+// Every folder of tests/golden/families, and of tests/golden/recipes as export/ writes them, is a model
+// folder with the answers of the reference stack in expected/: all of them must come out, on each device.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -17,8 +17,10 @@ namespace fs = std::filesystem;
 
 std::vector<std::string> folders() {
   std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(VULCAP_TEST_DATA "/families")) {
-    if (fs::exists(entry.path() / "expected" / "pipeline.json")) names.push_back(entry.path().filename());
+  for (const fs::path root : {"families", "recipes"}) {
+    for (const auto& entry : fs::directory_iterator(VULCAP_TEST_DATA / root)) {
+      if (fs::is_directory(entry.path() / "expected")) names.push_back(root / entry.path().filename());
+    }
   }
   std::sort(names.begin(), names.end());
   return names;
@@ -34,7 +36,7 @@ TEST_P(Golden, Verifies) {
   request.device = name;
   const session::OpenedDevice opened = session::open_device(request);
   int rows = 0;
-  verify(fs::path(VULCAP_TEST_DATA) / "families" / folder, *opened.device, {}, [&](const VerifyRow& row) {
+  verify(fs::path(VULCAP_TEST_DATA) / folder, *opened.device, {}, [&](const VerifyRow& row) {
     ++rows;
     EXPECT_TRUE(row.pass || row.skipped)
         << row.subject << " " << row.output << ": " << row.note << ", off by " << row.max_abs;
