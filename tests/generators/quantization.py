@@ -53,7 +53,7 @@ def n_bit_blocks(matrix: np.ndarray, block: int, symmetric: bool) -> tuple[np.nd
 
 
 def write_blocks() -> None:
-    matrix = numbers(75, 5, seed=1)
+    matrix = numbers(124, 5, seed=1)
     matrix[:, 2] = 0
     matrix[32:64, 3] = np.abs(matrix[32:64, 3])
     save("matrix", matrix)

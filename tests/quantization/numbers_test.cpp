@@ -17,7 +17,6 @@ Tensor golden(const std::string& name) {
   return loader::read_npy(std::string(VULCAP_TEST_DATA) + "/quantization/numbers/" + name + ".npy");
 }
 
-// Stored numbers may differ by a step where a quotient lies between two of them.
 void expect_equal(const Tensor& got, const Tensor& want) {
   EXPECT_EQ(got.dtype(), want.dtype());
   EXPECT_EQ(got.shape(), want.shape());
@@ -70,7 +69,8 @@ TEST(Blocks, OfHalfPrecisionKeepTheirType) {
   const double scale = blocks.scales.at_f64(0);
   for (size_t k = 0; k < 32; ++k) {
     const int nibble = (blocks.numbers.as<uint8_t>()[k / 2] >> (k % 2 * 4)) & 15;
-    EXPECT_NEAR((nibble - 8) * scale, half.at_f64(k * 5), std::abs(scale) * 0.51) << k;
+    // The end opposite to the largest magnitude is cut by up to a step.
+    EXPECT_NEAR((nibble - 8) * scale, half.at_f64(k * 5), std::abs(scale) * 1.01) << k;
   }
 }
 

@@ -74,7 +74,7 @@ Step asymmetric_step(std::span<const float> numbers) {
     high = std::max(high, number);
   }
   const float scale = (high - low) / 15.0f;
-  return {scale, scale > 0 ? uint8_t(std::clamp(std::round(-low / scale), 0.0f, 15.0f)) : uint8_t(8)};
+  return {scale, scale > 0 ? uint8_t(std::clamp(std::round(-low / scale), 0.0f, 15.0f)) : uint8_t(0)};
 }
 
 void put_nibble(std::span<uint8_t> bytes, size_t index, uint8_t value, bool low_first) {
@@ -85,9 +85,9 @@ void put_nibble(std::span<uint8_t> bytes, size_t index, uint8_t value, bool low_
 
 void put_block(std::span<uint8_t> bytes, std::span<const float> numbers, const Step& step) {
   const float inverse = step.scale != 0 ? 1.0f / step.scale : 0.0f;
-  for (size_t i = 0; i < bytes.size() * 2; ++i) {
-    const float number = i < numbers.size() ? numbers[i] : 0.0f;
-    put_nibble(bytes, i, uint8_t(std::clamp(std::round(number * inverse + step.zero), 0.0f, 15.0f)), true);
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    const float value = std::round(numbers[i] * inverse + float(step.zero));
+    put_nibble(bytes, i, uint8_t(std::clamp(value, 0.0f, 15.0f)), true);
   }
 }
 
@@ -159,6 +159,7 @@ Nf4Blocks nf4_blocks(const Matrix& matrix, int64_t block) {
       }
     });
   if (!waiting.empty()) finish_block();
+  if (count % 2 != 0) put_nibble(bytes, size_t(count), nearest_nf4(0), false);
   return result;
 }
 

@@ -16,7 +16,7 @@ struct Matrix {
   int64_t n() const { return numbers.shape()[transposed ? 0 : 1]; }
 };
 
-// MatMulNBits of 4 bits: a column's K in blocks, the last one filled with zeros.
+// MatMulNBits of 4 bits: a column's K in blocks; what the last one lacks is not read.
 struct NBitBlocks {
   core::Tensor numbers;      // u8[N, blocks, block / 2], the first number in the low half
   core::Tensor scales;       // f[N, blocks], of the matrix's type
