@@ -97,7 +97,7 @@ def write_graphs(export: Export, folder: pathlib.Path, options: Options) -> list
             stem = partners[stem]
             if any(part not in waiting for part in export.joined[stem]):
                 continue
-            model = clean(join_decoders(*(waiting.pop(part) for part in export.joined[stem])))
+            model = join_decoders(*(waiting.pop(part) for part in export.joined[stem]))
         path = folder / "onnx" / f"{stem}{options.suffix}.onnx"
         size = save(model, path, options.external_data)
         print(

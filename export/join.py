@@ -1,13 +1,21 @@
 """Joins a decoder's graph of the first call and that of later calls into one file; weights stand once."""
 
+import hashlib
+import math
 from collections.abc import Iterable, Iterator
 
-import onnx
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
+from onnx.numpy_helper import to_array
 
-SMALL = 64  # bytes; shapes and axes stay in their branch
+SMALL = 16  # elements; shapes and axes stay in their branch
 
 Content = tuple[int, tuple[int, ...], bytes]
+
+
+def content_of(tensor: TensorProto) -> Content:
+    """Equal for tensors that differ in their names alone."""
+    data = tensor.raw_data or to_array(tensor).tobytes()
+    return tensor.data_type, tuple(tensor.dims), hashlib.blake2b(data).digest()
 
 
 class SharedWeights:
@@ -18,7 +26,7 @@ class SharedWeights:
         self.names: dict[Content, str] = {}
 
     def name_of(self, tensor: TensorProto) -> str:
-        content = (tensor.data_type, tuple(tensor.dims), tensor.raw_data)
+        content = content_of(tensor)
         if content not in self.names:
             name = (
                 tensor.name if tensor.name not in self.names.values() else f"{tensor.name}_{len(self.names)}"
@@ -57,7 +65,7 @@ def make_branch(
     names = {value: f"{name}/{value}" for value in defined(graph)}
     own = []
     for tensor in graph.initializer:
-        if len(tensor.raw_data) > SMALL:
+        if math.prod(tensor.dims) > SMALL:
             old = tensor.name
             names[old] = weights.name_of(tensor)
         else:

@@ -8,24 +8,37 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 
 from .graph import TRACED, Graph
-from .join import rename
+from .join import Content, content_of, rename
 from .options import ExportError
 
 LARGEST_INLINE = 1_900_000_000  # bytes; protobuf ends at 2 GiB
 
 
+def lift_constants(graph: GraphProto) -> None:
+    """Constant nodes become initializers: exporters write the same few hundreds of times."""
+    outputs = {value.name for value in graph.output}
+    kept = []
+    for node in graph.node:
+        is_tensor = node.op_type == "Constant" and node.attribute[0].name == "value"
+        if is_tensor and node.output[0] not in outputs:
+            graph.initializer.append(node.attribute[0].t)
+            graph.initializer[-1].name = node.output[0]
+        else:
+            kept.append(node)
+    del graph.node[:]
+    graph.node.extend(kept)
+
+
 def share_equal_weights(graph: GraphProto) -> None:
     """Exporters write a weight that two modules share once for each."""
-    names: dict[bytes, str] = {}
+    names: dict[Content, str] = {}
     kept, renamed = [], {}
     for tensor in graph.initializer:
-        own_name, tensor.name = tensor.name, ""
-        name = names.setdefault(tensor.SerializeToString(), own_name)
-        tensor.name = own_name
-        if name == own_name:
+        name = names.setdefault(content_of(tensor), tensor.name)
+        if name == tensor.name:
             kept.append(tensor)
         else:
-            renamed[own_name] = name
+            renamed[tensor.name] = name
     if renamed:
         rename(graph.node, renamed)
         del graph.initializer[:]
@@ -64,6 +77,7 @@ def declare_outputs(model: ModelProto, graph: Graph) -> None:
 
 def clean(model: ModelProto) -> ModelProto:
     """Changes `model`: equal weights are kept once, traces of the machine go."""
+    lift_constants(model.graph)
     share_equal_weights(model.graph)
     strip(model.graph)
     for function in model.functions:

@@ -171,7 +171,7 @@ def question_graph(model: torch.nn.Module, encoder: Graph) -> Graph:
 
 
 def make_tiny(folder: pathlib.Path, seed: int) -> None:
-    side, width = 32, 16
+    side, width = 16, 16
     tokenizer = word_piece_tokenizer(160, ("[DEC]", "[ENC]"))
     first, end = tokenizer.convert_tokens_to_ids(["[DEC]", "[SEP]"])
     text = BlipTextConfig(

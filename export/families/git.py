@@ -142,7 +142,7 @@ def prefix_mask(cache: PrefixCache, fresh: int) -> torch.Tensor:
 
 
 def make_tiny(folder: pathlib.Path, seed: int) -> None:
-    side, width = 32, 16
+    side, width = 16, 16
     tokenizer = word_piece_tokenizer(160)
     vision = GitVisionConfig(
         hidden_size=width,

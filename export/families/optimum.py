@@ -5,6 +5,7 @@ Modules, inputs and names are optimum's; what follows the export is done here as
 
 import functools
 import pathlib
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -42,12 +43,18 @@ class OptimumGraph(Graph):
         super().__init__(stem, model, self.draw, list(config.outputs), dict(config.outputs))
 
     def draw(self, sizes: Sizes) -> Tensors:
+        random.seed(torch.initial_seed())  # the other generator that optimum draws from
+        # optimum's masks hide at least one position and show one.
         given = self.config.generate_dummy_inputs(
-            framework="pt", batch_size=sizes.batch, sequence_length=sizes.length
+            framework="pt", batch_size=sizes.batch, sequence_length=sizes.length + 1
         )
         self.nested = self.config.rename_ambiguous_inputs(dict(given))
-        renamed = self.config.generate_dummy_inputs_for_validation(dict(given), list(self.config.inputs))
+        renamed = self.config.generate_dummy_inputs_for_validation(dict(given), self.onnx_inputs())
         return flatten(renamed, self.config.flatten_output_collection_property)
+
+    def onnx_inputs(self) -> list[str]:
+        names = self.config.torch_to_onnx_input_map
+        return [names.get(name, name) for name in self.config.inputs]
 
     def run(self, inputs: Tensors) -> Tensors:
         with torch.no_grad(), self.config.patch_model_for_export(self.module, model_kwargs={}):

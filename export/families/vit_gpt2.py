@@ -107,7 +107,7 @@ def decode_of(model: VisionEncoderDecoderModel) -> Any:
 
 
 def make_tiny(folder: pathlib.Path, seed: int) -> None:
-    side, width, positions = 32, 16, 40
+    side, width, positions = 16, 16, 40
     tokenizer = byte_level_tokenizer(280)
     encoder = ViTConfig(
         image_size=side,
@@ -121,7 +121,7 @@ def make_tiny(folder: pathlib.Path, seed: int) -> None:
         vocab_size=len(tokenizer),
         n_positions=positions,
         n_embd=width,
-        n_layer=2,
+        n_layer=1,
         n_head=2,
         add_cross_attention=True,
         is_decoder=True,

@@ -1,2 +1,2 @@
-Bencoder_hidden_statesJ@Í3²¿	Ùh¾Ş˜=?N¸?fî>&µT?”/
-¿q@©?6iV¿ù$l¾Ie>øj?¸`[½¿ñd?¹¯Õ¿
+Bencoder_hidden_statesJ@D¹<U¥v>®=2?
+Ä“>tFÕ>N°=·wy>Vİ?Ğ²¿À¢"¾b’î?zÁA?X?ç¯¿ícÂ¿†+Î¿

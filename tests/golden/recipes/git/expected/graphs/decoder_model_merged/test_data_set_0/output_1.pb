@@ -1,2 +1,1 @@
-Bpresent.0.decoder.keyJ@©Ш?2ч%ю
-i.>+▒?у%@▐+xюd╥*@.u©Bm>?,▒Г©├у$@7!^@иWюe3г©l░е?▐"W@
+Bpresent.0.decoder.keyJ@5M╖╬:]Q?пedюj╗J?■Э≈?OKK©U▌Т?Aдя©┤╙╬}╞ш?Zw@)Ю²©9@/Ц!?=АF@PT░?

@@ -1,1 +1,0 @@
-Bpast_key_values.1.decoder.keyJ@è#c¿Í ?©k‰>OB³>je‹¾:…ˆ?Õ3e¿µ?ûÒj¿SSV?Á\¿?‹‘T¿Oºþ¿Ý»`¿2¥a>6ú¿

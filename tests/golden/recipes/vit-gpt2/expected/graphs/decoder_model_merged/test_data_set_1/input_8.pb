@@ -1,1 +1,0 @@
-Bpast_key_values.1.decoder.valueJ@ЗqZ?\Ь╡┐Єг{?5ч	┐U(>h╝l?ZsЦ>╓эA@@Д╢┐^?м>лx╜R2└Xим?юqЙ>МXР┐юt┐
