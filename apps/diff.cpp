@@ -46,14 +46,6 @@ struct Comparison {
   bool same() const { return answers ? answers->agree() : structure.same(); }
 };
 
-std::string inputs_text(const session::NamedTensors& inputs) {
-  std::string text;
-  for (const auto& [name, tensor] : inputs)
-    text += (text.empty() ? "" : ", ") + name + " " + std::string(core::dtype_name(tensor.dtype())) +
-            core::shape_text(tensor.shape());
-  return text;
-}
-
 void compare_answers(const onnx::ModelDef& a, const onnx::ModelDef& b, const Options& options,
                      session::Device& device, Comparison& comparison) {
   const graph::Graph graph_a = onnx::import_graph(a, comparison.a),
@@ -61,7 +53,7 @@ void compare_answers(const onnx::ModelDef& a, const onnx::ModelDef& b, const Opt
   const auto sizes = loader::with_usual_sizes(graph_a, parse_dims(options.dims));
   const session::NamedTensors inputs =
       loader::draw_inputs(graph_a, sizes, options.seed, loader::read_inputs(graph_a, options.inputs));
-  comparison.inputs = inputs_text(inputs);
+  comparison.inputs = loader::inputs_text(inputs);
   comparison.tolerance = options.tolerance > 0
                              ? options.tolerance
                              : std::max(loader::tolerance(graph_a), loader::tolerance(graph_b));

@@ -7,6 +7,7 @@
 
 #include "loader/onnx/import.h"
 #include "loader/onnx/scope.h"
+#include "loader/tensor_difference.h"
 #include "loader/tensor_files.h"
 #include "runtime/core/error.h"
 #include "runtime/passes/sequences.h"
@@ -43,10 +44,6 @@ bool trains(const onnx::Scope& scope, const fs::path& set) {
     const Tensor value = onnx::read_tensor_file(file).tensor;
     return value.size() > 0 && value.at_i64(0) != 0;
   });
-}
-
-std::string type_text(const Tensor& tensor) {
-  return std::string(core::dtype_name(tensor.dtype())) + core::shape_text(tensor.shape());
 }
 
 bool close(double got, double want, const Tolerance& tolerance) {

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "loader/tensor_difference.h"
 #include "runtime/core/error.h"
 #include "runtime/ops/kernels/element.h"
 
@@ -78,6 +79,13 @@ std::string type_text(const graph::Value& value) {
   text += "[";
   for (const core::Dim& dim : *value.shape) text += (text.back() == '[' ? "" : ",") + dim.text();
   return text + "]";
+}
+
+std::string inputs_text(const session::NamedTensors& inputs) {
+  std::string text;
+  for (const auto& [name, tensor] : inputs)
+    text += (text.empty() ? "" : ", ") + name + " " + type_text(tensor);
+  return text;
 }
 
 session::NamedTensors draw_inputs(const graph::Graph& graph, const SymbolSizes& sizes, uint64_t seed,

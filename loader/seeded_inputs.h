@@ -16,6 +16,9 @@ using SymbolSizes = std::map<core::Symbol, int64_t>;
 // "f32[batch,3,224,224]"; "f32[?]" where no shape is declared.
 std::string type_text(const graph::Value& value);
 
+// "input_ids i64[1,4], pixel_values f32[1,3,224,224]"
+std::string inputs_text(const session::NamedTensors& inputs);
+
 // `inputs` with a value for each input of `graph` that it lacks: floats uniform in [-1, 1), integers in {0,
 // 1}, which are valid as ids, masks and lengths. Sequences stay empty. Throws core::Error(kUsage) for an
 // input that declares no shape and for a symbol without a size.

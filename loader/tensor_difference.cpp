@@ -2,17 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
+
+#include "runtime/core/mapped_file.h"
 
 namespace vulcap::loader {
 namespace {
 
 constexpr double kSmallestRange = 1e-3;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-std::string type_text(const core::Tensor& tensor) {
-  return std::string(core::dtype_name(tensor.dtype())) + core::shape_text(tensor.shape());
-}
 
 double distance(double a, double b) {
   if (a == b || (std::isnan(a) && std::isnan(b))) return 0;
@@ -21,6 +20,24 @@ double distance(double a, double b) {
 }
 
 }  // namespace
+
+std::string type_text(const core::Tensor& tensor) {
+  return std::string(core::dtype_name(tensor.dtype())) + core::shape_text(tensor.shape());
+}
+
+bool equal_content(const core::Tensor& a, const core::Tensor& b) {
+  constexpr size_t kPiece = size_t(8) << 20;
+  if (a.bytes().size() != b.bytes().size()) return false;
+  bool equal = true;
+  for (size_t at = 0; equal && a.bytes().data() != b.bytes().data() && at < a.bytes().size(); at += kPiece) {
+    const auto left = a.bytes().subspan(at, std::min(kPiece, a.bytes().size() - at));
+    const auto right = b.bytes().subspan(at, left.size());
+    equal = std::memcmp(left.data(), right.data(), left.size()) == 0;
+    if (a.file_backed()) core::MappedFile::release_pages(left);
+    if (b.file_backed()) core::MappedFile::release_pages(right);
+  }
+  return equal;
+}
 
 TensorDifference difference(const core::Tensor& got, const core::Tensor& want) {
   TensorDifference result;

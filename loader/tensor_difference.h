@@ -15,6 +15,13 @@ struct TensorDifference {
   double rms = 0;      // root of the mean square of the differences
 };
 
+// "f32[2,3]"
+std::string type_text(const core::Tensor& tensor);
+
+// Whether both hold the same bytes; looked at in pieces, so that two large tensors of files are never
+// resident together.
+bool equal_content(const core::Tensor& a, const core::Tensor& b);
+
 // Equal infinities and two NaNs do not differ. Integers that differ beyond a double's precision differ by 1.
 TensorDifference difference(const core::Tensor& got, const core::Tensor& want);
 

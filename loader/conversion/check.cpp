@@ -6,6 +6,7 @@
 
 #include "loader/families/model_folder.h"
 #include "loader/onnx/import.h"
+#include "loader/onnx/value_text.h"
 #include "loader/onnx/wire.h"
 #include "runtime/core/error.h"
 #include "runtime/passes/specialise.h"
@@ -43,7 +44,7 @@ class Planner {
     PlannedRun run;
     try {
       const session::NamedTensors inputs = drawn(on);
-      run.inputs = text_of(inputs);
+      run.inputs = loader::inputs_text(inputs);
       passes::Stage stage = passes::specialise_in_stages(graph_, specs_of(inputs), {});
       if (stage.complete && compare != nullptr) hold_against(stage.graph, *compare, findings);
       if (stage.complete && !options_.run) {
@@ -71,14 +72,6 @@ class Planner {
     }
     const auto sizes = loader::with_usual_sizes(graph_, options_.sizes);
     return loader::draw_inputs(graph_, sizes, 0, std::move(inputs));
-  }
-
-  std::string text_of(const session::NamedTensors& inputs) const {
-    std::string text;
-    for (const auto& [name, tensor] : inputs)
-      text += (text.empty() ? "" : ", ") + name + " " + std::string(core::dtype_name(tensor.dtype())) +
-              core::shape_text(tensor.shape());
-    return text;
   }
 
   std::map<std::string, passes::InputSpec> specs_of(const session::NamedTensors& inputs) const {
@@ -128,20 +121,17 @@ class Planner {
       return Finding{is_error, "value " + onnx::quote(info.name) + " is declared " + declared +
                                    " but comes out " + loader::type_text(value)};
     };
-    const std::string type(core::dtype_name(info.dtype));
-    if (info.dtype != core::DType::kUndefined && info.dtype != value.dtype) return differs(true, type);
+    if (info.dtype != core::DType::kUndefined && info.dtype != value.dtype)
+      return differs(true, std::string(core::dtype_name(info.dtype)));
     if (!info.has_shape) return std::nullopt;
-    std::string declared = type + "[";
     bool same = info.shape.size() == value.shape->size();
-    for (size_t i = 0; i < info.shape.size(); ++i) {
+    for (size_t i = 0; same && i < info.shape.size(); ++i) {
+      const core::Dim& size = (*value.shape)[i];
       const auto* number = std::get_if<int64_t>(&info.shape[i]);
-      declared +=
-          (i == 0 ? "" : ",") + (number ? std::to_string(*number) : std::get<std::string>(info.shape[i]));
-      if (same && number != nullptr) same = core::Dim(*number) == (*value.shape)[i];
-      if (same && number == nullptr)
-        same = may_be(std::get<std::string>(info.shape[i]), (*value.shape)[i], sizes);
+      same = number != nullptr ? core::Dim(*number) == size
+                               : may_be(std::get<std::string>(info.shape[i]), size, sizes);
     }
-    return same ? std::nullopt : std::optional(differs(false, declared + "]"));
+    return same ? std::nullopt : std::optional(differs(false, onnx::type_text(info)));
   }
 
   // False where the symbols of a declared dim have sizes that give another number.

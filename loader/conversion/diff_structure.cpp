@@ -1,11 +1,10 @@
 // compare_structure.
 #include <algorithm>
-#include <cstring>
 #include <functional>
 
 #include "loader/conversion/diff.h"
+#include "loader/onnx/value_text.h"
 #include "loader/onnx/wire.h"
-#include "runtime/core/mapped_file.h"
 
 namespace vulcap::conversion {
 namespace {
@@ -23,22 +22,8 @@ std::string node_text(const NodeDef& node) {
          operator_name(node) + ")";
 }
 
-std::string type_text(const onnx::ValueInfo& info) {
-  std::string text(core::dtype_name(info.dtype));
-  if (info.is_sequence) text = "sequence of " + text;
-  if (!info.has_shape) return text + "[?]";
-  text += "[";
-  for (const onnx::Dim& dim : info.shape) {
-    const auto* number = std::get_if<int64_t>(&dim);
-    text += (text.back() == '[' ? "" : ",") +
-            (number != nullptr ? std::to_string(*number) : std::get<std::string>(dim));
-  }
-  return text + "]";
-}
-
-bool equal_bytes(const core::Tensor& a, const core::Tensor& b) {
-  return a.dtype() == b.dtype() && a.shape() == b.shape() &&
-         std::memcmp(a.bytes().data(), b.bytes().data(), a.bytes().size()) == 0;
+bool equal_tensors(const core::Tensor& a, const core::Tensor& b) {
+  return a.dtype() == b.dtype() && a.shape() == b.shape() && loader::equal_content(a, b);
 }
 
 struct Census {
@@ -67,7 +52,7 @@ bool equal_graphs(const GraphDef& a, const GraphDef& b);
 bool equal_values(const onnx::AttributeValue& a, const onnx::AttributeValue& b) {
   if (a.index() != b.index()) return false;
   if (const auto* tensor = std::get_if<core::Tensor>(&a))
-    return equal_bytes(*tensor, std::get<core::Tensor>(b));
+    return equal_tensors(*tensor, std::get<core::Tensor>(b));
   if (const auto* inner = std::get_if<std::shared_ptr<GraphDef>>(&a))
     return equal_graphs(**inner, *std::get<std::shared_ptr<GraphDef>>(b));
   return std::visit(
@@ -110,7 +95,7 @@ bool equal_graphs(const GraphDef& a, const GraphDef& b) {
     return left.outputs == right.outputs && node_changes(left, right).empty();
   };
   const auto equal_initializer = [](const onnx::Initializer& left, const onnx::Initializer& right) {
-    return left.name == right.name && equal_bytes(left.tensor, right.tensor);
+    return left.name == right.name && equal_tensors(left.tensor, right.tensor);
   };
   return std::equal(a.nodes.begin(), a.nodes.end(), b.nodes.begin(), b.nodes.end(), equal_node) &&
          std::equal(a.initializers.begin(), a.initializers.end(), b.initializers.begin(),
@@ -149,13 +134,13 @@ void compare_values(const std::string& what, const std::vector<onnx::ValueInfo>&
   match<onnx::ValueInfo>(
       by_name(a), by_name(b),
       [&](const onnx::ValueInfo& left, const onnx::ValueInfo& right) {
-        if (type_text(left) == type_text(right)) return;
-        diff.interface.push_back(what + " " + quote(left.name) + ": " + type_text(left) + " -> " +
-                                 type_text(right));
+        if (onnx::type_text(left) == onnx::type_text(right)) return;
+        diff.interface.push_back(what + " " + quote(left.name) + ": " + onnx::type_text(left) + " -> " +
+                                 onnx::type_text(right));
       },
       [&](const onnx::ValueInfo& value, bool in_a) {
-        diff.interface.push_back(what + " " + quote(value.name) + " " + type_text(value) + ": only in " +
-                                 (in_a ? "A" : "B"));
+        diff.interface.push_back(what + " " + quote(value.name) + " " + onnx::type_text(value) +
+                                 ": only in " + (in_a ? "A" : "B"));
       });
 }
 
@@ -177,13 +162,11 @@ void compare_weights(const GraphDef& a, const GraphDef& b, StructureDiff& diff) 
   match<onnx::Initializer>(
       by_name(a.initializers), by_name(b.initializers),
       [&](const onnx::Initializer& left, const onnx::Initializer& right) {
-        if (equal_bytes(left.tensor, right.tensor)) {
+        if (equal_tensors(left.tensor, right.tensor)) {
           ++diff.weights_equal;
         } else {
           diff.weights_changed.push_back({left.name, loader::difference(right.tensor, left.tensor)});
         }
-        if (left.tensor.file_backed()) core::MappedFile::release_pages(left.tensor.bytes());
-        if (right.tensor.file_backed()) core::MappedFile::release_pages(right.tensor.bytes());
       },
       [&](const onnx::Initializer& item, bool in_a) {
         (in_a ? diff.weights_only_a : diff.weights_only_b).push_back(item.name);

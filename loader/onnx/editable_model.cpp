@@ -13,8 +13,8 @@
 #include "loader/onnx/message_rewriter.h"
 #include "loader/onnx/tensor_reader.h"
 #include "loader/open_regular.h"
+#include "loader/tensor_difference.h"
 #include "runtime/core/error.h"
-#include "runtime/core/mapped_file.h"
 
 namespace vulcap::onnx {
 namespace {
@@ -55,21 +55,6 @@ bool holds_strings(WireReader message) {
     if (message.field() == TensorProto::kDataTypeFieldNumber)
       return message.integer() == int64_t(TensorProto::STRING);
   return false;
-}
-
-// In pieces, so that two large tensors are never resident together.
-bool equal_content(const core::Tensor& a, const core::Tensor& b) {
-  constexpr size_t kPiece = size_t(8) << 20;
-  if (a.bytes().data() == b.bytes().data()) return true;
-  bool equal = true;
-  for (size_t at = 0; equal && at < a.bytes().size(); at += kPiece) {
-    const Bytes left = a.bytes().subspan(at, std::min(kPiece, a.bytes().size() - at));
-    const Bytes right = b.bytes().subspan(at, left.size());
-    equal = std::memcmp(left.data(), right.data(), left.size()) == 0;
-    if (a.file_backed()) core::MappedFile::release_pages(left);
-    if (b.file_backed()) core::MappedFile::release_pages(right);
-  }
-  return equal;
 }
 
 // Equal for equal contents.
@@ -142,7 +127,7 @@ size_t EditableModel::share_equal() {
     if (tensor.bytes().empty()) continue;
     std::vector<size_t>& candidates = firsts[content_key(tensor)];
     const auto first = std::find_if(candidates.begin(), candidates.end(), [&](size_t candidate) {
-      return equal_content(tensors_[candidate], tensor);
+      return loader::equal_content(tensors_[candidate], tensor);
     });
     if (first == candidates.end()) {
       candidates.push_back(index);
