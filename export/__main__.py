@@ -21,7 +21,7 @@ from .images import write_images
 from .join import join_decoders
 from .model_file import clean, declare_outputs, save, to_half
 from .options import DTYPES, MISMATCH, USAGE, ExportError, Options
-from .recipe import MODULES, Export, check_request, find_family
+from .recipe import MODULES, Export, check_request, families, find_family
 from .validate import Report, validate
 
 
@@ -134,6 +134,7 @@ def print_report(report: Report) -> None:
 def run(given: argparse.Namespace, scratch: pathlib.Path) -> None:
     """Makes the folder in `scratch`, which becomes OUT once it is right."""
     options = options_of(given)
+    families()  # some of them tell transformers of configurations that it does not know
     config = read_config(options)
     family = find_family(given.family, config)
     options = check_request(family, options, config)

@@ -110,7 +110,7 @@ def search_greedily(
     ids, fresh = list(prompt), list(prompt)
     while len(ids) < limit:
         logits = torch.from_numpy(step(fresh)).float()[None]
-        fresh = [int(change(torch.tensor([ids]), logits)[0].argmax())]
+        fresh = [int(change(torch.tensor([ids], dtype=torch.long), logits)[0].argmax())]
         ids += fresh
         if fresh[0] in ends:
             break

@@ -5,7 +5,7 @@ import pathlib
 from typing import Any
 
 import torch
-from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoImageProcessor, AutoProcessor, PretrainedConfig, PreTrainedModel
 
 from .options import USAGE, ExportError, Options
 
@@ -28,7 +28,8 @@ def read_config(options: Options) -> PretrainedConfig:
                 USAGE,
             ) from error
         raise ExportError(
-            f"{options.checkpoint}: the configuration cannot be read: {one_line(error)}"
+            f"{options.checkpoint}: the configuration cannot be read: {one_line(error)}; is it a layout of its authors' "
+            "own (README.md names those with a twin in transformers' layout)?"
         ) from error
 
 
@@ -45,6 +46,13 @@ def load_model(kind: Any, options: Options, **more: Any) -> PreTrainedModel:
     if options.adapter is not None:
         model = merge_adapter(model, options.adapter)
     return tidy(model)
+
+
+def load_processor(options: Options) -> Any:
+    """With pictures made by Pillow, as vulcap makes them, and not by torchvision."""
+    processor = AutoProcessor.from_pretrained(options.checkpoint)
+    processor.image_processor = AutoImageProcessor.from_pretrained(options.checkpoint, use_fast=False)
+    return processor
 
 
 def tidy(model: PreTrainedModel) -> PreTrainedModel:

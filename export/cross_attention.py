@@ -18,12 +18,12 @@ KINDS = ("decoder.key", "decoder.value", "encoder.key", "encoder.value")
 # Holds four tensors a layer, as KINDS names them. Made of what a call is given, empty for the first call.
 Cache = Any
 NewCache = Callable[[list[tuple[torch.Tensor, ...]]], Cache]
-# input_ids, encoder_hidden_states, cache -> logits; the cache is changed.
-Decode = Callable[[torch.Tensor, torch.Tensor, Cache], torch.Tensor]
+# tokens, encoder_hidden_states, cache and, where it is read, encoder_attention_mask -> logits; the cache is changed.
+Decode = Callable[..., torch.Tensor]
 
 
 class FirstCall(torch.nn.Module):
-    """input_ids, encoder_hidden_states -> logits, then the cache where it is wanted."""
+    """tokens, encoder_hidden_states, perhaps its mask -> logits, then the cache where it is wanted."""
 
     def __init__(self, model: torch.nn.Module, decode: Decode, new_cache: NewCache, cached: bool) -> None:
         super().__init__()
@@ -31,26 +31,28 @@ class FirstCall(torch.nn.Module):
         self.decode, self.new_cache, self.cached = decode, new_cache, cached
 
     def forward(
-        self, input_ids: torch.Tensor, encoder_hidden_states: torch.Tensor
+        self, tokens: torch.Tensor, encoder_hidden_states: torch.Tensor, *mask: torch.Tensor
     ) -> tuple[torch.Tensor, ...]:
         # Also where the file has none: without a cache transformers looks for packed sequences, by operators
         # that cannot be exported.
         cache = self.new_cache([])
-        logits = self.decode(input_ids, encoder_hidden_states, cache)
+        logits = self.decode(tokens, encoder_hidden_states, cache, *mask)
         return (logits, *(part for layer in cache for part in layer)) if self.cached else (logits,)
 
 
 class LaterCall(torch.nn.Module):
-    """input_ids, cache -> logits, the decoder's part of the cache with the new positions."""
+    """tokens, perhaps the mask, cache -> logits, the decoder's part of the cache with the new positions."""
 
     def __init__(self, model: torch.nn.Module, decode: Decode, new_cache: NewCache) -> None:
         super().__init__()
         self.model, self.decode, self.new_cache = model, decode, new_cache
 
-    def forward(self, input_ids: torch.Tensor, *past: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def forward(self, tokens: torch.Tensor, *given: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        masks = len(given) % len(KINDS)  # one or none
+        mask, past = given[:masks], given[masks:]
         cache = self.new_cache([past[i : i + 4] for i in range(0, len(past), 4)])
         # Only batch and length of the states are looked at once their keys and values are in the cache.
-        logits = self.decode(input_ids, past[2][:, 0], cache)
+        logits = self.decode(tokens, past[2][:, 0], cache, *mask)
         return logits, *(part for layer in cache for part in layer[:2])
 
 
@@ -81,27 +83,56 @@ def cache_axes(names: list[str], length: str) -> dict[str, dict[int, str]]:
     }
 
 
+def sample_ids(vocabulary: int) -> Callable[[Sizes], Tensors]:
+    return lambda sizes: {"input_ids": random_ids(vocabulary, sizes.batch, sizes.length)}
+
+
+def sample_embeddings(width: int) -> Callable[[Sizes], Tensors]:
+    return lambda sizes: {"inputs_embeds": torch.randn(sizes.batch, sizes.length, width)}
+
+
+def random_mask(batch: int, length: int) -> torch.Tensor:
+    """Ones; where there are several rows, all but the first end earlier."""
+    mask = torch.ones(batch, length, dtype=torch.long)
+    mask[1:, length - 1] = 0 if length > 1 else 1
+    return mask
+
+
+def sequence_axes(*names: str) -> dict[str, dict[int, str]]:
+    kinds = {name: "encoder" if name.startswith("encoder") else "decoder" for name in names}
+    return {name: {0: "batch_size", 1: f"{kind}_sequence_length"} for name, kind in kinds.items()}
+
+
 def decoder_graphs(
     model: torch.nn.Module,
     decode: Decode,
-    vocabulary: int,
+    sample_tokens: Callable[[Sizes], Tensors],
     encoder: Graph,
     cached: bool,
     new_cache: NewCache = new_cross_cache,
+    masked: bool = False,
 ) -> list[Graph]:
-    """`encoder`: whose first output is read. The cached graphs are to be joined as MERGED says."""
-    axes = {
-        "input_ids": {0: "batch_size", 1: "decoder_sequence_length"},
-        "encoder_hidden_states": {0: "batch_size", 1: "encoder_sequence_length"},
-        "logits": {0: "batch_size", 1: "decoder_sequence_length"},
-    }
+    """`encoder`: whose first output is read. `masked`: with encoder_attention_mask.
+
+    The cached graphs are to be joined as MERGED says.
+    """
+    names = (
+        *sample_tokens(Sizes()),
+        "encoder_hidden_states",
+        "logits",
+        *(["encoder_attention_mask"] if masked else []),
+    )
+    axes = sequence_axes(*names)
+
+    def sample_states(sizes: Sizes) -> torch.Tensor:
+        return encoder.run(encoder.sample(sizes))[encoder.outputs[0]]
+
+    def sample_mask(states: torch.Tensor) -> Tensors:
+        return {"encoder_attention_mask": random_mask(*states.shape[:2])} if masked else {}
 
     def sample_first(sizes: Sizes) -> Tensors:
-        states = encoder.run(encoder.sample(sizes))[encoder.outputs[0]]
-        return {
-            "input_ids": random_ids(vocabulary, sizes.batch, sizes.length),
-            "encoder_hidden_states": states,
-        }
+        states = sample_states(sizes)
+        return {**sample_tokens(sizes), "encoder_hidden_states": states, **sample_mask(states)}
 
     first = FirstCall(model, decode, new_cache, cached).eval()
     if not cached:
@@ -113,8 +144,9 @@ def decoder_graphs(
     own = cache_names("present", layers, KINDS[:2])
 
     def sample_later(sizes: Sizes) -> Tensors:
-        tensors = sample_cache(past, shapes, sizes)
-        return {"input_ids": random_ids(vocabulary, sizes.batch, sizes.length), **tensors}
+        states = sample_states(sizes)
+        cache = sample_cache(past, shapes, sizes, states.shape[1])
+        return {**sample_tokens(sizes), **sample_mask(states), **cache}
 
     first_axes = {**axes, **cache_axes(presents, "decoder_sequence_length")}
     later_axes = {
@@ -135,10 +167,10 @@ def decoder_graphs(
     ]
 
 
-def sample_cache(names: list[str], shapes: list[Any], sizes: Sizes) -> Tensors:
-    """Random keys and values; the encoder's keep the length that they have in `shapes`."""
+def sample_cache(names: list[str], shapes: list[Any], sizes: Sizes, encoder_length: int = 0) -> Tensors:
+    """Random keys and values, with heads and widths as in `shapes`."""
     tensors = {}
-    for name, (_, heads, length, width) in zip(names, shapes, strict=True):
-        positions = length if ".encoder." in name else sizes.past
+    for name, (_, heads, _, width) in zip(names, shapes, strict=True):
+        positions = encoder_length if ".encoder." in name else sizes.past
         tensors[name] = torch.randn(sizes.batch, heads, positions, width)
     return tensors

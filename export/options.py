@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import sys
 
 USAGE, BAD_MODEL, MISMATCH = 2, 3, 6  # exit codes, as those of the vulcap program
 DTYPES = ("fp32", "fp16")
@@ -13,6 +14,10 @@ class ExportError(Exception):
     def __init__(self, message: str, code: int = BAD_MODEL) -> None:
         super().__init__(message)
         self.code = code
+
+
+def warn(message: str) -> None:
+    print(f"warning: {message}", file=sys.stderr)
 
 
 @dataclasses.dataclass

@@ -11,9 +11,20 @@ from transformers import PretrainedConfig
 from .captions import Captioner
 from .graph import Graph
 from .options import USAGE, ExportError, Options
+from .retrieval import Retriever
 
 # In the order of the README; each module has FAMILY.
-MODULES = ("vit_gpt2", "blip", "git", "optimum")
+MODULES = (
+    "vit_gpt2",
+    "blip",
+    "git",
+    "florence2",
+    "moondream",
+    "prefix_vlm",
+    "colpali",
+    "colqwen2",
+    "optimum",
+)
 
 
 @dataclasses.dataclass
@@ -25,7 +36,8 @@ class Export:
     # File stem -> stems of the two graphs that an If joins to it: first call, calls with a past.
     joined: dict[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
     captioner: Captioner | None = None
-    # Of models without a captioner: the content of expected/pipeline.json, None for a task without cases.
+    retriever: Retriever | None = None
+    # Of other models: the content of expected/pipeline.json, None for a task without cases.
     answers: Callable[[], dict[str, Any] | None] | None = None
 
 

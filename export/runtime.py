@@ -68,15 +68,22 @@ class CrossDecoder:
     def __init__(self, sessions: Sessions, states: np.ndarray) -> None:
         self.cached = sessions.has("decoder_model_merged")
         self.session = sessions["decoder_model_merged" if self.cached else "decoder_model"]
+        self.sessions = sessions
         self.feeds: Feeds = {"encoder_hidden_states": states, "use_cache_branch": np.array([False])}
+        self.feeds["encoder_attention_mask"] = np.ones(states.shape[:2], np.int64)
         self.feeds.update(self.session.empty_past())
         self.ids: list[int] = []
 
     def __call__(self, fresh: list[int]) -> np.ndarray:
         self.ids += fresh
-        self.feeds["input_ids"] = np.array([fresh if self.cached else self.ids], np.int64)
+        self.feeds.update(self.tokens(fresh if self.cached else self.ids))
         results = self.session.run(self.feeds)
         if self.cached:
             self.feeds.update(past_of(results))
             self.feeds["use_cache_branch"] = np.array([True])
         return results["logits"][0, -1]
+
+    def tokens(self, ids: list[int]) -> Feeds:
+        """As the decoder reads them: themselves or their embeddings."""
+        feeds = {"input_ids": np.array([ids], np.int64)}
+        return self.sessions["embed_tokens"].run(feeds) if "inputs_embeds" in self.session.inputs else feeds

@@ -16,6 +16,7 @@ from .checkpoint import write_json
 from .graph import VALIDATED, Graph, Sizes
 from .options import Options
 from .recipe import Export
+from .retrieval import Retriever, onnx_vectors, page_cases, query_cases
 from .rounding import moved_weights
 from .runtime import Feeds, Session, Sessions
 
@@ -108,8 +109,8 @@ def validate_graph(export: Export, stem: str, sessions: Sessions, options: Optio
 
 
 def states_for(first: Graph, sizes: Sizes) -> Feeds:
-    """The first call's inputs that the joined graph wants in later calls too, where it does not read them."""
-    return {name: tensor.numpy() for name, tensor in first.sample(sizes).items() if name != "input_ids"}
+    """The first call's inputs: the joined graph wants them in later calls too, where it does not read them."""
+    return {name: tensor.numpy() for name, tensor in first.sample(sizes).items()}
 
 
 def caption_all(
@@ -179,6 +180,24 @@ def validate_captions(
     return report, {"task": captioner.task, "cases": cases, **captioner.notes}
 
 
+def validate_retrieval(
+    retriever: Retriever,
+    sessions: Sessions,
+    images: dict[str, Image.Image],
+    queries: tuple[str, ...],
+    dtype: str,
+) -> tuple[list[Row], dict[str, Any]]:
+    """The vectors of every query and page, and the content of expected/pipeline.json."""
+    asked = [("text_model", f"query {number}", retriever.query(text)) for number, text in enumerate(queries)]
+    asked += [("image_model", name, retriever.page(image)) for name, image in images.items()]
+    rows = [
+        compare(stem, what, onnx_vectors(sessions[stem], inputs), retriever.pytorch(inputs), dtype)
+        for stem, what, inputs in asked
+    ]
+    cases = [*query_cases(retriever, images, queries), *page_cases(retriever, images)]
+    return rows, {"task": retriever.task, "cases": cases}
+
+
 def validate(
     export: Export,
     files: list[str],
@@ -193,6 +212,11 @@ def validate(
     if export.captioner is not None:
         asked = prompts or export.captioner.prompts
         report, pipeline = validate_captions(export.captioner, sessions, images, asked, options.dtype)
+        write_json(folder / "expected" / "pipeline.json", pipeline)
+    if export.retriever is not None:
+        queries = prompts or export.retriever.queries
+        rows, pipeline = validate_retrieval(export.retriever, sessions, images, queries, options.dtype)
+        report.rows += rows
         write_json(folder / "expected" / "pipeline.json", pipeline)
     answers = export.answers() if export.answers is not None else None
     if answers is not None:

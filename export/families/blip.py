@@ -23,7 +23,7 @@ from transformers import (
 
 from ..captions import Generated, Params, generate, search_greedily
 from ..checkpoint import load_model
-from ..cross_attention import MERGED, causal_mask, decoder_graphs, positions
+from ..cross_attention import MERGED, causal_mask, decoder_graphs, positions, sample_ids
 from ..graph import Graph, Sizes, Tensors, random_ids
 from ..options import Options
 from ..recipe import Export, Family, settings_saver
@@ -122,7 +122,11 @@ def load(options: Options, config: PretrainedConfig) -> Export:
     between = [question_graph(model.text_encoder, encoder)] if answers else []
     read = between[0] if answers else encoder
     decoders = decoder_graphs(
-        model.text_decoder, decode_of(model.text_decoder), text.vocab_size, read, bool(options.with_cache)
+        model.text_decoder,
+        decode_of(model.text_decoder),
+        sample_ids(text.vocab_size),
+        read,
+        bool(options.with_cache),
     )
     return Export(
         graphs=[encoder, *between, *decoders],

@@ -24,7 +24,7 @@ from transformers import (
 
 from ..captions import Generated, Params, generate, search_greedily
 from ..checkpoint import load_model
-from ..cross_attention import MERGED, causal_mask, decoder_graphs, positions
+from ..cross_attention import MERGED, causal_mask, decoder_graphs, positions, sample_ids
 from ..options import ExportError, Options
 from ..recipe import Export, Family, settings_saver
 from ..runtime import CrossDecoder, Sessions
@@ -102,7 +102,12 @@ def load(options: Options, config: PretrainedConfig) -> Export:
     tokenizer = AutoTokenizer.from_pretrained(options.checkpoint)
     encoder = encoder_graph(LastHiddenState(model.git.image_encoder), model.config.vision_config)
     decoders = decoder_graphs(
-        model, decode_of(model), model.config.vocab_size, encoder, bool(options.with_cache), PrefixCache
+        model,
+        decode_of(model),
+        sample_ids(model.config.vocab_size),
+        encoder,
+        bool(options.with_cache),
+        PrefixCache,
     )
     return Export(
         graphs=[encoder, *decoders],

@@ -23,7 +23,7 @@ from transformers import (
 
 from ..captions import Generated, Params, generate, search_greedily
 from ..checkpoint import load_model
-from ..cross_attention import MERGED, decoder_graphs
+from ..cross_attention import MERGED, decoder_graphs, sample_ids
 from ..options import Options
 from ..recipe import Export, Family, settings_saver
 from ..runtime import CrossDecoder, Sessions
@@ -68,7 +68,7 @@ def load(options: Options, config: PretrainedConfig) -> Export:
     tokenizer = AutoTokenizer.from_pretrained(options.checkpoint)
     encoder = encoder_graph(LastHiddenState(model.encoder), model.config.encoder)
     decoders = decoder_graphs(
-        model, decode_of(model), model.config.decoder.vocab_size, encoder, options.with_cache
+        model, decode_of(model), sample_ids(model.config.decoder.vocab_size), encoder, options.with_cache
     )
     return Export(
         graphs=[encoder, *decoders],
