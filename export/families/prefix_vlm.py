@@ -145,7 +145,7 @@ class PrefixCaptioner(EmbeddedCaptioner):
 
     def around(self, prompt: str) -> tuple[list[int], list[int]]:
         return [], [
-            self.model.generation_config.bos_token_id,
+            self.defaults.bos_token_id,
             *self.tokenizer.encode(prompt, add_special_tokens=False),
         ]
 
@@ -274,7 +274,7 @@ def generation_settings(options: Options, config: PrefixConfig, tokenizer: Any) 
 
 
 def saver(config: PrefixConfig, model: EmbeddedModel, processor: Any, tokenizer: Any) -> Any:
-    rest = settings_saver(model.generation_config, processor, tokenizer)
+    rest = settings_saver(model.language_model.generation_config, processor, tokenizer)
 
     def save(folder: pathlib.Path) -> None:
         rest(folder)
