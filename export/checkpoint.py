@@ -28,8 +28,8 @@ def read_config(options: Options) -> PretrainedConfig:
                 USAGE,
             ) from error
         raise ExportError(
-            f"{options.checkpoint}: the configuration cannot be read: {one_line(error)}; is it a layout of its authors' "
-            "own (README.md names those with a twin in transformers' layout)?"
+            f"{options.checkpoint}: the configuration cannot be read: {one_line(error)}; is it in a layout "
+            "of its authors' own (README.md names those that have a twin in transformers' layout)?"
         ) from error
 
 

@@ -18,7 +18,8 @@ KINDS = ("decoder.key", "decoder.value", "encoder.key", "encoder.value")
 # Holds four tensors a layer, as KINDS names them. Made of what a call is given, empty for the first call.
 Cache = Any
 NewCache = Callable[[list[tuple[torch.Tensor, ...]]], Cache]
-# tokens, encoder_hidden_states, cache and, where it is read, encoder_attention_mask -> logits; the cache is changed.
+# tokens, encoder_hidden_states, cache and, where it is read, encoder_attention_mask -> logits; the cache is
+# changed.
 Decode = Callable[..., torch.Tensor]
 
 

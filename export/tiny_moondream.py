@@ -1,4 +1,4 @@
-"""The code that a tiny Moondream checkpoint brings along, as released ones do: same parts, same names of weights.
+"""The code that a tiny Moondream checkpoint brings along; parts and names of weights are as in released ones.
 
 save_pretrained() copies this file into the checkpoint, so it stands alone.
 """

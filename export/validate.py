@@ -109,7 +109,7 @@ def validate_graph(export: Export, stem: str, sessions: Sessions, options: Optio
 
 
 def states_for(first: Graph, sizes: Sizes) -> Feeds:
-    """The first call's inputs: the joined graph wants them in later calls too, where it does not read them."""
+    """The first call's inputs: the joined graph wants them in later calls too, where it reads them not."""
     return {name: tensor.numpy() for name, tensor in first.sample(sizes).items()}
 
 

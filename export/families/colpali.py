@@ -26,8 +26,8 @@ from ..vision import image_side
 class PageEmbeddings(torch.nn.Module):
     """input_ids, pixel_values, attention_mask -> embeddings.
 
-    Features take the places of image tokens by counting these: the model's own masked_scatter would become NonZero and
-    ScatterND, whose sizes depend on data.
+    Features take the places of image tokens by counting these: the model's own masked_scatter would become
+    NonZero and ScatterND, whose sizes depend on data.
     """
 
     def __init__(self, model: ColPaliForRetrieval) -> None:
@@ -70,7 +70,7 @@ def page_graph(model: ColPaliForRetrieval) -> Graph:
 
 
 def load(options: Options, config: PretrainedConfig) -> Export:
-    # Attention over groups of heads by itself is more than an exporter can write; eager repeats keys and values.
+    # Exporters cannot write attention over groups of heads; eager repeats keys and values for it.
     model = load_model(ColPaliForRetrieval, options, attn_implementation="eager")
     processor = load_processor(options)
     return Export(

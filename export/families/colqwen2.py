@@ -1,7 +1,7 @@
 """ColQwen2: image_model (a page of any size) and text_model (a query), each to one vector a token.
 
-transformers computes rotary positions in Python loops over image_grid_thw, which an exporter would freeze at the grid of
-its sample; here they are arithmetic on the grid, so one graph reads pages of every size, one a call.
+transformers computes rotary positions in Python loops over image_grid_thw, which an exporter would freeze at
+the grid of its sample; here they are arithmetic on it, so one graph reads pages of any size, one a call.
 """
 
 import pathlib
@@ -28,7 +28,7 @@ from ..tiny import byte_level_tokenizer, save_checkpoint, spread_weights
 
 
 def patch_positions(rows: torch.Tensor, columns: torch.Tensor, merge: int) -> torch.Tensor:
-    """Row and column of each patch, i64[patches, 2], square by square of merge * merge patches as the processor cuts."""
+    """Row and column of each patch, i64[patches, 2], in the processor's order: squares of merge * merge."""
 
     def in_squares(grid: torch.Tensor) -> torch.Tensor:
         return grid.reshape(rows // merge, merge, columns // merge, merge).permute(0, 2, 1, 3).flatten()
@@ -74,8 +74,8 @@ def rotary_positions(
 ) -> torch.Tensor:
     """i64[3, batch, length]: time, row and column of each token.
 
-    Text counts in all three. An image stands at one time and spreads over its grid; text behind it counts on from the
-    largest. `cell`: how many of the image's tokens came before, counted up to a token.
+    Text counts in all three. An image stands at one time and spreads over its grid; text behind it counts on
+    from the largest. `cell`: the number of the image's token, behind the image that of its last.
     """
     text = (~is_image).long().cumsum(1)
     behind = ((cell + 1 == rows * columns) & ~is_image).long() * torch.maximum(rows, columns)
@@ -141,7 +141,7 @@ def page_graph(model: ColQwen2ForRetrieval) -> Graph:
 
 
 def load(options: Options, config: PretrainedConfig) -> Export:
-    # Attention over groups of heads by itself is more than an exporter can write; eager repeats keys and values.
+    # Exporters cannot write attention over groups of heads; eager repeats keys and values for it.
     model = load_model(ColQwen2ForRetrieval, options, attn_implementation="eager")
     processor = load_processor(options)
     return Export(

@@ -1,4 +1,4 @@
-"""Florence-2: vision_encoder, embed_tokens, encoder_model and decoder_model_merged (without a cache decoder_model).
+"""Florence-2: vision_encoder, embed_tokens, encoder_model, decoder_model_merged (uncached: decoder_model).
 
 The layout of onnx-community: image features stand in front of the prompt's embeddings, and the decoder reads
 embeddings. Of checkpoints in transformers' own layout (florence-community/Florence-2-*).
@@ -136,8 +136,8 @@ class FlorenceCaptioner:
 def load(options: Options, config: PretrainedConfig) -> Export:
     if not isinstance(config, Florence2Config) or hasattr(config.vision_config, "dim_embed"):
         raise ExportError(
-            f"{options.checkpoint}: is in the layout of Microsoft's own code; take the checkpoint of the same size in "
-            "transformers' layout, florence-community/Florence-2-base or -large (-ft)"
+            f"{options.checkpoint}: is in the layout of Microsoft's own code; take its twin in transformers' "
+            "layout, florence-community/Florence-2-base or -large (-ft)"
         )
     model = load_model(Florence2ForConditionalGeneration, options)
     processor = load_processor(options)

@@ -1,8 +1,8 @@
 """Moondream: vision_encoder with its projection, embed_tokens, decoder_model_merged with a cache.
 
-The checkpoint's classes are code of its own repository (vikhyatk/moondream2 up to revision 2024-08-26). The image
-encoder runs that code; the text model becomes transformers' Phi with the same weights, because its own code knows no
-cache of today's transformers.
+The checkpoint's classes are code of its own repository (vikhyatk/moondream2 up to revision 2024-08-26). The
+image encoder runs that code; the text model becomes transformers' Phi with the same weights, because its own
+code knows no cache of today's transformers.
 """
 
 import pathlib
@@ -58,7 +58,7 @@ class ImageFeatures(torch.nn.Module):
 
     def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
         features = self.encoder(pixel_values)
-        # Later revisions project a picture's features beside those of its parts; a small picture is its only part.
+        # Later revisions project a picture's features beside those of its parts; a small one has itself.
         parts = self.reads // features.shape[-1]
         return self.projection(torch.cat([features] * parts, -1))
 
@@ -78,8 +78,8 @@ def load(options: Options, config: PretrainedConfig) -> Export:
     parts = (getattr(model, "vision_encoder", None), getattr(model, "text_model", None))
     if None in parts or not hasattr(parts[0], "projection"):
         raise ExportError(
-            f"{options.checkpoint}: {type(model).__name__} has no vision_encoder and text_model; moondream2 had them up "
-            "to revision 2024-08-26: download that one and name its folder"
+            f"{options.checkpoint}: {type(model).__name__} has no vision_encoder and text_model; moondream2 "
+            "had them up to revision 2024-08-26: download that one and name its folder"
         )
     vision, text = parts
     language_model = text if isinstance(text, PhiForCausalLM) else as_phi(text)
@@ -144,13 +144,13 @@ def compare_logits(text: PreTrainedModel, phi: PhiForCausalLM) -> None:
             want = text(inputs_embeds=embeds, use_cache=False).logits
         except Exception as error:  # code of another time
             warn(
-                f"the checkpoint's text model does not run here ({one_line(error)}); its weights are taken unchecked"
+                f"the checkpoint's text model does not run here ({one_line(error)}); weights are unchecked"
             )
             return
     off = ((want - got).abs().max() / (want.max() - want.min())).item()
     if not off <= LOGITS_TOLERANCE:
         raise ExportError(
-            f"the text model is no Phi as transformers knows it: its logits differ by {off:.1e} of their range"
+            f"the text model is no Phi as transformers knows it: logits differ by {off:.1e} of their range"
         )
 
 

@@ -1,7 +1,7 @@
 """Prefix VLM: a SigLIP encoder's projected features in front of a text decoder's tokens (SigLIP + SmolLM).
 
-With a cache vision_encoder, embed_tokens and decoder_model_merged; without, one graph model. Checkpoints hold
-vision_encoder.*, projection.* and language_model.*, a LoRA beside the weights that it changes or merged into them.
+With a cache vision_encoder, embed_tokens and decoder_model_merged; without, one graph, model. Checkpoints
+hold vision_encoder.*, projection.* and language_model.*, a LoRA beside the weights or merged into them.
 """
 
 import pathlib
@@ -77,7 +77,7 @@ class Projection(torch.nn.Module):
             ]
             if len(names) != 1:
                 raise ExportError(
-                    f"the weights of a projection of type {kind} are not those of projection.*: {list(weights)}"
+                    f"projection.*: the weights are not those of projection_type {kind}: {list(weights)}"
                 )
             modules.append(
                 linear_layer(weights[names[0]], weights.get(names[0].removesuffix("weight") + "bias"))
@@ -187,7 +187,7 @@ def load(options: Options, config: PrefixConfig) -> Export:
 def load_parts(options: Options, config: PrefixConfig, tokenizer: Any) -> EmbeddedModel:
     weights = merge_lora(read_weights(options), config)
     parts = {name: under(weights, name) for name in ("vision_encoder", "projection", "language_model")}
-    # Attention over groups of heads by itself is more than an exporter can write; eager repeats keys and values.
+    # Exporters cannot write attention over groups of heads; eager repeats keys and values for it.
     language_model = AutoModelForCausalLM.from_config(config.text_config, attn_implementation="eager")
     fill(language_model, parts["language_model"], "language_model")
     vision = AutoModel.from_config(config.vision_config)

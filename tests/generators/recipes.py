@@ -25,6 +25,13 @@ FOLDERS: dict[str, tuple[str, int, list[str]]] = {
     "blip-answers": ("blip", 1, []),
     "git": ("git", 1, []),
     "git-without-cache": ("git", 1, ["--without-cache"]),
+    "florence2": ("florence2", 1, []),
+    "florence2-without-cache": ("florence2", 1, ["--without-cache"]),
+    "moondream": ("moondream", 1, ["--trust-remote-code"]),
+    "prefix-vlm": ("prefix_vlm", 1, ["--without-cache"]),
+    "prefix-vlm-cached": ("prefix_vlm", 1, []),
+    "colpali": ("colpali", 1, []),
+    "colqwen2": ("colqwen2", 1, ["--external-data"]),
     "bart": ("optimum", 1, []),
 }
 
