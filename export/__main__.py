@@ -76,6 +76,7 @@ def options_of(given: argparse.Namespace) -> Options:
         "external_data",
     )
     options = Options(**{name: getattr(given, name) for name in names})
+    options.validates = not given.no_validation
     options.opset = given.opset or {"torchscript": 17, "dynamo": 18}[given.exporter]
     check_opset(options)
     return options
@@ -138,14 +139,16 @@ def run(given: argparse.Namespace, scratch: pathlib.Path) -> None:
     config = read_config(options)
     family = find_family(given.family, config)
     options = check_request(family, options, config)
-    cache = "with" if options.with_cache else "without"
-    how = f"{cache} cache, opset {options.opset}, {options.exporter}, {options.dtype}"
+    cache = f"{'with' if options.with_cache else 'without'} cache, " if family.tasks else ""
+    how = f"{cache}opset {options.opset}, {options.exporter}, {options.dtype}"
     print(f"{family.name}{', ' if options.task else ''}{options.task}, {how}", flush=True)
+    images = write_images(given.images, scratch / "expected" / "images") if options.validates else {}
     export = family.load(options, config)
+    if export.captioner is None and export.retriever is None:
+        shutil.rmtree(scratch / "expected", ignore_errors=True)
     export.save_settings(scratch)
     files = write_graphs(export, scratch, options)
-    if not given.no_validation:
-        images = write_images(given.images, scratch / "expected" / "images")
+    if options.validates:
         report = validate(export, files, scratch, images, tuple(given.prompt), options)
         print_report(report)
         if not report.passed:

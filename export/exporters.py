@@ -119,6 +119,6 @@ def export_graph(graph: Graph, options: Options) -> onnx.ModelProto:
                 reason = f"{type(error).__name__}: {one_line(error)}"
                 raise ExportError(
                     f"{graph.stem}: the {options.exporter} exporter failed: {reason}; try "
-                    " the other exporter (--exporter) or another --opset"
+                    "the other exporter (--exporter) or another --opset"
                 ) from error
         return onnx.load(path)

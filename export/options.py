@@ -30,6 +30,7 @@ class Options:
     adapter: pathlib.Path | None = None  # a PEFT LoRA to merge into the weights
     with_cache: bool | None = None  # None: with a cache where the family knows one
     trust_remote_code: bool = False
+    validates: bool = True  # compares with PyTorch and writes expected/
     external_data: bool = False  # weights beside the graph even where they would fit into it
 
     @property

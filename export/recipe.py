@@ -37,8 +37,8 @@ class Export:
     joined: dict[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
     captioner: Captioner | None = None
     retriever: Retriever | None = None
-    # Of other models: the content of expected/pipeline.json, None for a task without cases.
-    answers: Callable[[], dict[str, Any] | None] | None = None
+    # Of other models: the content of expected/pipeline.json; None for a task without cases.
+    answers: dict[str, Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What transformers answers to texts, as cases of expected/pipeline.json."""
 
+import inspect
 from typing import Any
 
 from transformers import PreTrainedModel, pipeline
@@ -50,7 +51,7 @@ def generation_cases(model: PreTrainedModel, tokenizer: Any) -> list[dict[str, A
 
 def text_answers(model: PreTrainedModel, tokenizer: Any, task: str) -> dict[str, Any] | None:
     """The content of pipeline.json; None for a task whose cases are not made here."""
-    if tokenizer is None:
+    if tokenizer is None or "pixel_values" in inspect.signature(model.forward).parameters:
         return None
     if task in GENERATING:
         return {"task": task, "cases": generation_cases(model, tokenizer)}

@@ -57,7 +57,8 @@ def compare(subject: str, output: str, got: np.ndarray, want: np.ndarray, dtype:
         return Row(subject, output, 0.0, 0.0, True)
     exact = want.astype(np.float64)
     error = float(np.abs(got.astype(np.float64) - exact).max())
-    share = error / max(float(np.ptp(exact)), SMALLEST_RANGE)
+    size = float(np.ptp(exact)) or float(np.abs(exact).max())  # of one number: its magnitude
+    share = error / max(size, SMALLEST_RANGE)
     return Row(subject, output, error, share, bool(share <= TOLERANCE[dtype]))
 
 
@@ -218,9 +219,8 @@ def validate(
         rows, pipeline = validate_retrieval(export.retriever, sessions, images, queries, options.dtype)
         report.rows += rows
         write_json(folder / "expected" / "pipeline.json", pipeline)
-    answers = export.answers() if export.answers is not None else None
-    if answers is not None:
-        write_json(folder / "expected" / "pipeline.json", answers)
+    if export.answers is not None:
+        write_json(folder / "expected" / "pipeline.json", export.answers)
     for stem in files:
         report.rows += validate_graph(export, stem, sessions, options)
     return report

@@ -3,7 +3,6 @@
 Modules, inputs and names are optimum's; what follows the export is done here as for every other family.
 """
 
-import functools
 import pathlib
 import random
 from collections.abc import Callable
@@ -114,6 +113,9 @@ def load(options: Options, config: PretrainedConfig) -> Export:
     kind = TasksManager.get_model_class_for_task(task.removesuffix(PAST), model_type=config.model_type)
     model = load_model(kind, options)
     processors = maybe_load_preprocessors(options.checkpoint, trust_remote_code=options.trust_remote_code)
+    tokenizer = next((part for part in processors if isinstance(part, PreTrainedTokenizerBase)), None)
+    # Now, for optimum changes settings of the model with which generate() would fail.
+    answers = text_answers(model, tokenizer, task.removesuffix(PAST)) if options.validates else None
     _, parts = _get_submodels_and_onnx_configs(
         model=model,
         task=task,
@@ -128,12 +130,11 @@ def load(options: Options, config: PretrainedConfig) -> Export:
         OptimumGraph(stem, part, part_config) for stem, (part, part_config) in parts.items()
     ]
     generation = model.generation_config if model.can_generate() else None
-    tokenizer = next((part for part in processors if isinstance(part, PreTrainedTokenizerBase)), None)
     return Export(
         graphs=graphs,
         joined=MERGED if "decoder_with_past_model" in parts else {},
         save_settings=settings_saver(model.config, generation, *processors),
-        answers=functools.partial(text_answers, model, tokenizer, task.removesuffix(PAST)),
+        answers=answers,
     )
 
 
