@@ -1,7 +1,10 @@
-// What the recipes of export/ write passes vulcap check on each device: valid, runs, serves its task.
+// What the recipes of export/ write passes vulcap check on each device: valid, runs, serves its task. With an
+// interpreter that has what export/requirements.txt lists, they are also run.
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdlib>
 
 #include "tests/apps/model_folder.h"
 #include "tests/apps/program.h"
@@ -35,6 +38,42 @@ INSTANTIATE_TEST_SUITE_P(Folders, CheckedRecipesCpu, ::testing::ValuesIn(folders
 class CheckedRecipesVulkan : public VulkanProgramTest, public ::testing::WithParamInterface<std::string> {};
 TEST_P(CheckedRecipesVulkan, Pass) { expect_passes(GetParam(), "vulkan"); }
 INSTANTIATE_TEST_SUITE_P(Folders, CheckedRecipesVulkan, ::testing::ValuesIn(folders()), name_of);
+
+// Exporting, checking and verifying from nothing, as a user would.
+TEST(Recipes, FromCheckpointToVerifiedFolder) {
+  const char* python = std::getenv("VULCAP_EXPORT_PYTHON");
+  if (python == nullptr) GTEST_SKIP() << "VULCAP_EXPORT_PYTHON names no interpreter with torch";
+  const TempFolder folder;
+  const std::vector<std::string> names{"vit-gpt2", "blip", "git"};
+  Arguments arguments{VULCAP_SOURCE_DIR "/tests/generators/recipes.py", "--out", folder.path().string()};
+  arguments.insert(arguments.end(), names.begin(), names.end());
+  const Outcome outcome = ChildProcess(python, arguments, {}).wait(std::chrono::seconds(500));
+  ASSERT_TRUE(exits(outcome, 0)) << outcome.out;
+  for (const std::string& name : names) {
+    for (const char* command : {"check", "verify"})
+      EXPECT_TRUE(exits(run_vulcap({command, (folder / name).string(), "--device", "cpu"}), 0));
+  }
+}
+
+// A request that cannot be met leaves nothing behind.
+TEST(Recipes, RefusedInOneLine) {
+  const char* python = std::getenv("VULCAP_EXPORT_PYTHON");
+  if (python == nullptr) GTEST_SKIP() << "VULCAP_EXPORT_PYTHON names no interpreter with torch";
+  const TempFolder folder;
+  const std::string empty = folder.path().string(), out = (folder / "out").string();
+  const Environment from_source{{"PYTHONPATH", VULCAP_SOURCE_DIR}};
+  const auto refused = [&](const Arguments& more, int code, const std::string& part) {
+    Arguments arguments{"-m", "export"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Outcome outcome = ChildProcess(python, arguments, from_source).wait(std::chrono::seconds(200));
+    EXPECT_TRUE(exits(outcome, code));
+    EXPECT_NE(outcome.err.find(part), std::string::npos) << outcome.err;
+    EXPECT_TRUE(fs::is_empty(folder.path()));
+  };
+  refused({"auto", empty, out}, 3, "holds no config.json");
+  refused({"auto", empty, out, "--opset", "9"}, 2, "13 to 20");
+  refused({"auto", empty, empty}, 2, "exists");
+}
 
 }  // namespace
 }  // namespace vulcap::testing

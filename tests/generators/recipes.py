@@ -1,9 +1,10 @@
 """Makes tests/golden/recipes: tiny random checkpoints as the recipes of export/ turn them into model folders.
 
-python tests/generators/recipes.py [FOLDER ...]
+python tests/generators/recipes.py [--out DIR] [FOLDER ...]
 Needs what export/requirements.txt lists. Answers in expected/ are PyTorch's, compared with ONNX Runtime's.
 """
 
+import argparse
 import pathlib
 import shutil
 import sys
@@ -47,11 +48,15 @@ def make(name: str, out: pathlib.Path) -> None:
         raise SystemExit(f"{name}: the export ended with {code}")
 
 
-def main(wanted: list[str]) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "tests" / "golden" / "recipes")
+    parser.add_argument("folders", nargs="*", metavar="FOLDER")
+    given = parser.parse_args()
     torch.set_num_threads(1)
-    for name in wanted or FOLDERS:
-        make(name, ROOT / "tests" / "golden" / "recipes")
+    for name in given.folders or FOLDERS:
+        make(name, given.out)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
