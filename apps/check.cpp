@@ -159,13 +159,13 @@ std::vector<std::filesystem::path> models_of(const std::string& target) {
 }
 
 int run(const Options& options) {
-  const conversion::CheckOptions check_options{parse_dims(options.dims), options.run};
+  const conversion::PlanOptions plan_options{parse_dims(options.dims), options.run};
   const session::OpenedDevice opened = options.device.open();
   const bool text = options.format == "text";
   Json report = {{"device", opened.name}, {"files", Json::array()}};
   bool good = true;
   for (const std::filesystem::path& model : models_of(options.target)) {
-    const FileCheck check = conversion::check_model(model, *opened.device, check_options);
+    const FileCheck check = conversion::check_model(model, *opened.device, plan_options);
     good = good && check.runs_here();
     text ? print(check, opened.name, options.run) : report["files"].push_back(json_of(check));
     std::fflush(stdout);

@@ -89,9 +89,10 @@ std::string numbers_text(const loader::TensorDifference& difference) {
 
 void print(const StructureDiff& diff, size_t most) {
   if (diff.same()) return void(std::printf("  same structure and weights\n"));
-  std::printf("  nodes %zu -> %zu, initialisers %zu -> %zu, weights %s -> %s\n", diff.nodes.a, diff.nodes.b,
-              diff.tensors.a, diff.tensors.b, amount_text(double(diff.tensor_bytes.a), "bytes").c_str(),
-              amount_text(double(diff.tensor_bytes.b), "bytes").c_str());
+  std::printf("  nodes %d -> %d, initialisers %d -> %d, weights %s -> %s\n", diff.nodes.a, diff.nodes.b,
+              diff.initializers.a, diff.initializers.b,
+              amount_text(double(diff.weight_bytes.a), "bytes").c_str(),
+              amount_text(double(diff.weight_bytes.b), "bytes").c_str());
   std::string operators;
   for (const auto& [name, count] : diff.operators) {
     if (count.same()) continue;
@@ -150,8 +151,8 @@ Json json_of(const StructureDiff& diff) {
     weights[change.name] = json_of(change.difference);
   return {{"same", diff.same()},
           {"nodes", json_of(diff.nodes)},
-          {"initializers", json_of(diff.tensors)},
-          {"weight_bytes", json_of(diff.tensor_bytes)},
+          {"initializers", json_of(diff.initializers)},
+          {"weight_bytes", json_of(diff.weight_bytes)},
           {"operators", operators},
           {"interface", diff.interface},
           {"weights_equal", diff.weights_equal},

@@ -36,7 +36,7 @@ std::string without_path(const Error& error, const fs::path& path) {
 
 class Planner {
  public:
-  Planner(const graph::Graph& graph, session::Device& device, const CheckOptions& options)
+  Planner(const graph::Graph& graph, session::Device& device, const PlanOptions& options)
       : graph_(graph), device_(device), options_(options) {}
 
   // With every switch in position `on`; `compare`: what comes out is held against what is declared.
@@ -146,10 +146,10 @@ class Planner {
 
   const graph::Graph& graph_;
   session::Device& device_;
-  const CheckOptions& options_;
+  const PlanOptions& options_;
 };
 
-void check_runs(const onnx::ModelDef& model, session::Device& device, const CheckOptions& options,
+void check_runs(const onnx::ModelDef& model, session::Device& device, const PlanOptions& options,
                 FileCheck& check) {
   const graph::Graph graph = onnx::import_graph(model);
   for (const graph::ValueId id : graph.inputs)
@@ -172,7 +172,7 @@ bool FileCheck::runs_here() const {
          std::all_of(runs.begin(), runs.end(), [](const PlannedRun& run) { return run.problem.empty(); });
 }
 
-FileCheck check_model(const fs::path& path, session::Device& device, const CheckOptions& options) {
+FileCheck check_model(const fs::path& path, session::Device& device, const PlanOptions& options) {
   FileCheck check;
   check.path = path;
   check.structure = check_structure(path);

@@ -33,14 +33,13 @@ struct FileCheck {
   bool runs_here() const;  // valid, nothing is lacking, and every plan could be made
 };
 
-struct CheckOptions {
+struct PlanOptions {
   loader::SymbolSizes sizes = {};  // of symbolic dims; see loader::with_usual_sizes
   bool run = false;                // run each plan on drawn inputs too
 };
 
 // Never throws for a model that is wrong. Weights stay in their files unless `run`.
-FileCheck check_model(const std::filesystem::path& path, session::Device& device,
-                      const CheckOptions& options);
+FileCheck check_model(const std::filesystem::path& path, session::Device& device, const PlanOptions& options);
 
 // What a model folder can do as a whole.
 struct FolderCheck {

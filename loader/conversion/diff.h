@@ -29,11 +29,11 @@ struct WeightChange {
 };
 
 struct StructureDiff {
-  Pair<size_t> nodes, tensors;  // subgraphs included
-  Pair<uint64_t> tensor_bytes;
-  std::map<std::string, Pair<size_t>> operators;  // "com.microsoft.MatMulNBits" -> how many; all that occur
-  std::vector<std::string> interface;             // lines: opsets, inputs and outputs that differ
-  size_t weights_equal = 0;                       // of the outermost graph, by name
+  Pair<int> nodes, initializers;  // subgraphs included
+  Pair<uint64_t> weight_bytes;
+  std::map<std::string, Pair<int>> operators;  // "com.microsoft.MatMulNBits" -> how many; all that occur
+  std::vector<std::string> interface;          // lines: opsets, inputs and outputs that differ
+  size_t weights_equal = 0;                    // of the outermost graph, by name
   std::vector<std::string> weights_only_a, weights_only_b;
   std::vector<WeightChange> weights_changed;
   // Nodes of the outermost graph, known by their first output.

@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "loader/conversion/diff.h"
+#include "loader/onnx/census.h"
 #include "loader/onnx/value_text.h"
 #include "loader/onnx/wire.h"
 
@@ -24,27 +25,6 @@ std::string node_text(const NodeDef& node) {
 
 bool equal_tensors(const core::Tensor& a, const core::Tensor& b) {
   return a.dtype() == b.dtype() && a.shape() == b.shape() && loader::equal_content(a, b);
-}
-
-struct Census {
-  size_t nodes = 0, tensors = 0;
-  uint64_t bytes = 0;
-  std::map<std::string, size_t> operators;
-};
-
-void take_census(const GraphDef& graph, Census& census) {
-  census.tensors += graph.initializers.size();
-  for (const onnx::Initializer& item : graph.initializers) census.bytes += item.tensor.bytes().size();
-  for (const NodeDef& node : graph.nodes) {
-    ++census.nodes;
-    ++census.operators[operator_name(node)];
-    for (const onnx::Attribute& attribute : node.attributes) {
-      if (const auto* inner = std::get_if<std::shared_ptr<GraphDef>>(&attribute.value))
-        take_census(**inner, census);
-      if (const auto* tensor = std::get_if<core::Tensor>(&attribute.value))
-        census.bytes += tensor->bytes().size();
-    }
-  }
 }
 
 bool equal_graphs(const GraphDef& a, const GraphDef& b);
@@ -188,7 +168,7 @@ void compare_nodes(const GraphDef& a, const GraphDef& b, StructureDiff& diff) {
 }  // namespace
 
 bool StructureDiff::same() const {
-  return nodes.same() && tensors.same() && interface.empty() && weights_only_a.empty() &&
+  return nodes.same() && initializers.same() && interface.empty() && weights_only_a.empty() &&
          weights_only_b.empty() && weights_changed.empty() && nodes_only_a.empty() && nodes_only_b.empty() &&
          nodes_changed.empty() &&
          std::all_of(operators.begin(), operators.end(), [](const auto& item) { return item.second.same(); });
@@ -196,12 +176,10 @@ bool StructureDiff::same() const {
 
 StructureDiff compare_structure(const onnx::ModelDef& a, const onnx::ModelDef& b) {
   StructureDiff diff;
-  Pair<Census> census;
-  take_census(a.graph, census.a);
-  take_census(b.graph, census.b);
+  const Pair<onnx::Census> census{onnx::census_of(a.graph), onnx::census_of(b.graph)};
   diff.nodes = {census.a.nodes, census.b.nodes};
-  diff.tensors = {census.a.tensors, census.b.tensors};
-  diff.tensor_bytes = {census.a.bytes, census.b.bytes};
+  diff.initializers = {census.a.initializers, census.b.initializers};
+  diff.weight_bytes = {census.a.bytes, census.b.bytes};
   for (const auto& [name, count] : census.a.operators) diff.operators[name].a = count;
   for (const auto& [name, count] : census.b.operators) diff.operators[name].b = count;
   compare_opsets(a, b, diff);
