@@ -5,6 +5,7 @@ import gc
 import os
 import pathlib
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -163,22 +164,23 @@ def main(arguments: list[str]) -> int:
     given = parse(arguments)
     warnings.simplefilter("ignore")
     transformers.logging.set_verbosity_error()
-    scratch = None
     try:
         given.out.parent.mkdir(parents=True, exist_ok=True)
-        scratch = pathlib.Path(tempfile.mkdtemp(prefix=f".{given.out.name}.", dir=given.out.parent))
-        run(given, scratch)
+        with tempfile.TemporaryDirectory(prefix=f".{given.out.name}.", dir=given.out.parent) as scratch:
+            folder = pathlib.Path(scratch) / given.out.name
+            folder.mkdir()
+            run(given, folder)
     except ExportError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.code
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    finally:
-        if scratch is not None:
-            shutil.rmtree(scratch, ignore_errors=True)
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of what removes unfinished files
     sys.exit(main(sys.argv[1:]))

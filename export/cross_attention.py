@@ -7,10 +7,15 @@ Keys and values of the encoder's output are outputs of the first call and inputs
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
-from transformers import EncoderDecoderCache
+from PIL import Image
+from transformers import EncoderDecoderCache, GenerationConfig, PreTrainedModel
 
+from .captions import search_greedily
 from .graph import Graph, Sizes, Tensors, random_ids
+from .runtime import CrossDecoder, Sessions
+from .vision import pixels
 
 MERGED = {"decoder_model_merged": ("decoder_model", "decoder_with_past_model")}
 KINDS = ("decoder.key", "decoder.value", "encoder.key", "encoder.value")
@@ -175,3 +180,35 @@ def sample_cache(names: list[str], shapes: list[Any], sizes: Sizes, encoder_leng
         positions = encoder_length if ".encoder." in name else sizes.past
         tensors[name] = torch.randn(sizes.batch, heads, positions, width)
     return tensors
+
+
+class CrossCaptioner:
+    """Captions of an image encoder and such a decoder; a family says what starts the text."""
+
+    task = "image-to-text"
+    prompts: tuple[str, ...] = ("",)
+    notes: dict[str, Any] = {}
+
+    def __init__(
+        self, model: PreTrainedModel, processor: Any, tokenizer: Any, defaults: GenerationConfig
+    ) -> None:
+        self.model, self.processor, self.tokenizer = model, processor, tokenizer
+        self.defaults = defaults
+
+    def start(self, prompt: str) -> list[int]:
+        raise NotImplementedError
+
+    def decoder_states(self, sessions: Sessions, states: np.ndarray, prompt: str) -> np.ndarray:
+        """What the decoder reads, of the image's hidden states."""
+        return states
+
+    def onnx(
+        self, sessions: Sessions, image: Image.Image, prompt: str, config: GenerationConfig
+    ) -> list[int]:
+        feeds = {"pixel_values": pixels(self.processor, image).numpy()}
+        states = sessions["encoder_model"].run(feeds)["last_hidden_state"]
+        decoder = CrossDecoder(sessions, self.decoder_states(sessions, states, prompt))
+        return search_greedily(decoder, self.start(prompt), config)
+
+    def text(self, ids: list[int]) -> str:
+        return self.tokenizer.decode(ids, skip_special_tokens=True)

@@ -1,7 +1,6 @@
 """Late interaction: pages and queries as a vector a token, by PyTorch and by ONNX Runtime."""
 
 import itertools
-import pathlib
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from PIL import Image
 from transformers import PreTrainedModel
 
 from .graph import Graph, Sizes, Tensors, random_ids
-from .runtime import Feeds, Session, Sessions
+from .runtime import Feeds, Session
 
 OUTPUT = "embeddings"
 

@@ -5,7 +5,6 @@ import pathlib
 from typing import Any
 
 import numpy as np
-import onnx
 import torch
 from onnx import numpy_helper
 from PIL import Image
@@ -210,6 +209,7 @@ def validate(
     """`files`: stems of what was written. Fills folder/expected."""
     sessions = Sessions(folder, options.suffix)
     report = Report()
+    (folder / "expected").mkdir(exist_ok=True)
     if export.captioner is not None:
         asked = prompts or export.captioner.prompts
         report, pipeline = validate_captions(export.captioner, sessions, images, asked, options.dtype)

@@ -17,17 +17,16 @@ from transformers import (
     BlipImageProcessor,
     BlipTextConfig,
     BlipVisionConfig,
-    GenerationConfig,
     PretrainedConfig,
 )
 
-from ..captions import Generated, Params, generate, search_greedily
+from ..captions import Generated, Params, generate
 from ..checkpoint import load_model
-from ..cross_attention import MERGED, causal_mask, decoder_graphs, positions, sample_ids
+from ..cross_attention import MERGED, CrossCaptioner, causal_mask, decoder_graphs, positions, sample_ids
 from ..graph import Graph, Sizes, Tensors, random_ids
 from ..options import Options
 from ..recipe import Export, Family, settings_saver
-from ..runtime import CrossDecoder, Sessions
+from ..runtime import Sessions
 from ..tiny import save_checkpoint, spread_weights, word_piece_tokenizer
 from ..vision import LastHiddenState, encoder_graph, pixels
 
@@ -35,14 +34,8 @@ CAPTIONS, ANSWERS = "image-to-text", "visual-question-answering"
 MODELS = {CAPTIONS: BlipForConditionalGeneration, ANSWERS: BlipForQuestionAnswering}
 
 
-class BlipCaptioner:
-    task = "image-to-text"
-    prompts: tuple[str, ...] = ("", "a man with")
-    notes: dict[str, Any] = {}
-
-    def __init__(self, model: Any, processor: Any, tokenizer: Any) -> None:
-        self.model, self.processor, self.tokenizer = model, processor, tokenizer
-        self.defaults = model.text_decoder.generation_config
+class BlipCaptioner(CrossCaptioner):
+    prompts = ("", "a man with")
 
     def pytorch(self, image: Image.Image, prompt: str, params: Params) -> Generated:
         # generate() overwrites the ids it is given.
@@ -50,28 +43,10 @@ class BlipCaptioner:
         text.pop("token_type_ids", None)
         return generate(self.model, params, pixel_values=pixels(self.processor, image), **text)
 
-    def onnx(
-        self, sessions: Sessions, image: Image.Image, prompt: str, config: GenerationConfig
-    ) -> list[int]:
-        feeds = {"pixel_values": pixels(self.processor, image).numpy()}
-        states = sessions["encoder_model"].run(feeds)["last_hidden_state"]
-        return search_greedily(
-            CrossDecoder(sessions, self.decoder_states(sessions, states, prompt)), self.start(prompt), config
-        )
-
-    def decoder_states(self, sessions: Sessions, states: np.ndarray, prompt: str) -> np.ndarray:
-        """What the decoder reads, of the image's hidden states."""
-        return states
-
     def start(self, prompt: str) -> list[int]:
         """[DEC] and the prompt without its [CLS] and [SEP]."""
-        return [
-            self.model.config.text_config.bos_token_id,
-            *self.tokenizer.encode(prompt, add_special_tokens=False),
-        ]
-
-    def text(self, ids: list[int]) -> str:
-        return self.tokenizer.decode(ids, skip_special_tokens=True)
+        first = self.model.config.text_config.bos_token_id
+        return [first, *self.tokenizer.encode(prompt, add_special_tokens=False)]
 
 
 class BlipAnswerer(BlipCaptioner):
@@ -132,7 +107,7 @@ def load(options: Options, config: PretrainedConfig) -> Export:
         graphs=[encoder, *between, *decoders],
         joined=MERGED if options.with_cache else {},
         save_settings=settings_saver(model.config, defaults, processor, tokenizer),
-        captioner=(BlipAnswerer if answers else BlipCaptioner)(model, processor, tokenizer),
+        captioner=(BlipAnswerer if answers else BlipCaptioner)(model, processor, tokenizer, defaults),
     )
 
 

@@ -15,50 +15,32 @@ from transformers import (
     AutoImageProcessor,
     AutoTokenizer,
     CLIPImageProcessor,
-    GenerationConfig,
     GitConfig,
     GitForCausalLM,
     GitVisionConfig,
     PretrainedConfig,
 )
 
-from ..captions import Generated, Params, generate, search_greedily
+from ..captions import Generated, Params, generate
 from ..checkpoint import load_model
-from ..cross_attention import MERGED, causal_mask, decoder_graphs, positions, sample_ids
+from ..cross_attention import MERGED, CrossCaptioner, causal_mask, decoder_graphs, positions, sample_ids
 from ..options import ExportError, Options
 from ..recipe import Export, Family, settings_saver
-from ..runtime import CrossDecoder, Sessions
 from ..tiny import save_checkpoint, spread_weights, word_piece_tokenizer
 from ..vision import LastHiddenState, encoder_graph, pixels
 
 
-class GitCaptioner:
-    task = "image-to-text"
+class GitCaptioner(CrossCaptioner):
     prompts = ("", "what is in the image?")
-    notes: dict[str, Any] = {}
-
-    def __init__(self, model: GitForCausalLM, processor: Any, tokenizer: Any) -> None:
-        self.model, self.processor, self.tokenizer = model, processor, tokenizer
-        self.defaults = model.generation_config
 
     def pytorch(self, image: Image.Image, prompt: str, params: Params) -> Generated:
         given = {"input_ids": torch.tensor([self.start(prompt)])} if prompt else {}
         return generate(self.model, params, pixel_values=pixels(self.processor, image), **given)
 
-    def onnx(
-        self, sessions: Sessions, image: Image.Image, prompt: str, config: GenerationConfig
-    ) -> list[int]:
-        feeds = {"pixel_values": pixels(self.processor, image).numpy()}
-        states = sessions["encoder_model"].run(feeds)["last_hidden_state"]
-        return search_greedily(CrossDecoder(sessions, states), self.start(prompt), config)
-
     def start(self, prompt: str) -> list[int]:
         if not prompt:
             return [self.defaults.bos_token_id]
         return [self.tokenizer.cls_token_id, *self.tokenizer.encode(prompt, add_special_tokens=False)]
-
-    def text(self, ids: list[int]) -> str:
-        return self.tokenizer.decode(ids, skip_special_tokens=True)
 
 
 class PrefixCache:
@@ -113,7 +95,7 @@ def load(options: Options, config: PretrainedConfig) -> Export:
         graphs=[encoder, *decoders],
         joined=MERGED if options.with_cache else {},
         save_settings=settings_saver(model.config, model.generation_config, processor, tokenizer),
-        captioner=GitCaptioner(model, processor, tokenizer),
+        captioner=GitCaptioner(model, processor, tokenizer, model.generation_config),
     )
 
 

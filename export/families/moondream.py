@@ -143,9 +143,7 @@ def compare_logits(text: PreTrainedModel, phi: PhiForCausalLM) -> None:
         try:
             want = text(inputs_embeds=embeds, use_cache=False).logits
         except Exception as error:  # code of another time
-            warn(
-                f"the checkpoint's text model does not run here ({one_line(error)}); weights are unchecked"
-            )
+            warn(f"the checkpoint's text model does not run here ({one_line(error)}); weights are unchecked")
             return
     off = ((want - got).abs().max() / (want.max() - want.min())).item()
     if not off <= LOGITS_TOLERANCE:

@@ -13,7 +13,6 @@ from transformers import (
     AutoTokenizer,
     GPT2Config,
     GPT2LMHeadModel,
-    GenerationConfig,
     PretrainedConfig,
     ViTConfig,
     ViTImageProcessor,
@@ -21,44 +20,23 @@ from transformers import (
     VisionEncoderDecoderModel,
 )
 
-from ..captions import Generated, Params, generate, search_greedily
+from ..captions import Generated, Params, generate
 from ..checkpoint import load_model
-from ..cross_attention import MERGED, decoder_graphs, sample_ids
+from ..cross_attention import MERGED, CrossCaptioner, decoder_graphs, sample_ids
 from ..options import Options
 from ..recipe import Export, Family, settings_saver
-from ..runtime import CrossDecoder, Sessions
 from ..tiny import byte_level_tokenizer, save_checkpoint, spread_weights
 from ..vision import LastHiddenState, encoder_graph, pixels
 
 
-class VisionCaptioner:
-    """pixel_values -> tokens, by way of an encoder's hidden states."""
-
-    task = "image-to-text"
-    prompts = ("",)
-    notes: dict[str, Any] = {}
-
-    def __init__(self, model: VisionEncoderDecoderModel, processor: Any, tokenizer: Any) -> None:
-        self.model, self.processor, self.tokenizer = model, processor, tokenizer
-        self.defaults = model.generation_config
-
+class VisionCaptioner(CrossCaptioner):
     def pytorch(self, image: Image.Image, prompt: str, params: Params) -> Generated:
         given = {"decoder_input_ids": torch.tensor([self.start(prompt)])} if prompt else {}
         return generate(self.model, params, pixel_values=pixels(self.processor, image), **given)
 
-    def onnx(
-        self, sessions: Sessions, image: Image.Image, prompt: str, config: GenerationConfig
-    ) -> list[int]:
-        values = pixels(self.processor, image).numpy()
-        states = sessions["encoder_model"].run({"pixel_values": values})["last_hidden_state"]
-        return search_greedily(CrossDecoder(sessions, states), self.start(prompt), config)
-
     def start(self, prompt: str) -> list[int]:
         first = self.defaults.decoder_start_token_id
         return [first, *self.tokenizer.encode(prompt, add_special_tokens=False)]
-
-    def text(self, ids: list[int]) -> str:
-        return self.tokenizer.decode(ids, skip_special_tokens=True)
 
 
 def load(options: Options, config: PretrainedConfig) -> Export:
@@ -74,7 +52,7 @@ def load(options: Options, config: PretrainedConfig) -> Export:
         graphs=[encoder, *decoders],
         joined=MERGED if options.with_cache else {},
         save_settings=settings_saver(model.config, model.generation_config, processor, tokenizer),
-        captioner=VisionCaptioner(model, processor, tokenizer),
+        captioner=VisionCaptioner(model, processor, tokenizer, model.generation_config),
     )
 
 
