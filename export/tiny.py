@@ -37,15 +37,21 @@ def byte_level_tokenizer(size: int, special: tuple[str, ...] = (END,), kind: Any
     return kind(tokenizer_object=bpe, bos_token=special[0], eos_token=special[0], unk_token=special[0])
 
 
-def word_piece_tokenizer(size: int, more: tuple[str, ...] = ()) -> BertTokenizerFast:
-    """As BERT's; `more`: further special tokens, which come behind BERT's own."""
+def word_piece_tokenizer(more: tuple[str, ...] = ()) -> BertTokenizerFast:
+    """As BERT's, of the sentences' letters and words; `more`: special tokens behind BERT's own.
+
+    Written out, for the trainer of word pieces breaks ties in another way each time.
+    """
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *more]
-    pieces = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    text = " ".join(SENTENCES)
+    letters = sorted(set(text) - {" "})
+    words = sorted({word.strip("?.:") for word in text.split()})
+    vocabulary = dict.fromkeys([*special, *letters, *(f"##{letter}" for letter in letters), *words])
+    ids = {token: index for index, token in enumerate(vocabulary)}
+    pieces = Tokenizer(models.WordPiece(ids, unk_token="[UNK]"))
     pieces.normalizer = normalizers.BertNormalizer(lowercase=True)
     pieces.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     pieces.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(vocab_size=size, special_tokens=special, show_progress=False)
-    pieces.train_from_iterator(SENTENCES, trainer)
     around = [(token, pieces.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
     pieces.post_processor = processors.TemplateProcessing(
         "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", around

@@ -1,8 +1,6 @@
 """BLIP: encoder_model and decoder_model_merged; text_encoder between them reads a question."""
 
-import contextlib
 import pathlib
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -26,6 +24,7 @@ from ..cross_attention import MERGED, CrossCaptioner, causal_mask, decoder_graph
 from ..graph import Graph, Sizes, Tensors, random_ids
 from ..options import Options
 from ..recipe import Export, Family, settings_saver
+from ..replaced import replaced
 from ..runtime import Sessions
 from ..tiny import save_checkpoint, spread_weights, word_piece_tokenizer
 from ..vision import LastHiddenState, encoder_graph, pixels
@@ -128,15 +127,6 @@ def decode_of(decoder: torch.nn.Module) -> Any:
     return decode
 
 
-@contextlib.contextmanager
-def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        delattr(owner, name)  # the class's own shows again
-
-
 def question_graph(model: torch.nn.Module, encoder: Graph) -> Graph:
     def sample(sizes: Sizes) -> Tensors:
         ids = random_ids(model.config.vocab_size, sizes.batch, sizes.length)
@@ -151,7 +141,7 @@ def question_graph(model: torch.nn.Module, encoder: Graph) -> Graph:
 
 def make_tiny(folder: pathlib.Path, seed: int) -> None:
     side, width = 16, 16
-    tokenizer = word_piece_tokenizer(160, ("[DEC]", "[ENC]"))
+    tokenizer = word_piece_tokenizer(("[DEC]", "[ENC]"))
     first, end = tokenizer.convert_tokens_to_ids(["[DEC]", "[SEP]"])
     text = BlipTextConfig(
         vocab_size=len(tokenizer),

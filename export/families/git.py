@@ -6,7 +6,9 @@ follow from the image: they take the place of those of the encoder's output in o
 transformers runs the image encoder anew at every step.
 """
 
+import contextlib
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -26,6 +28,7 @@ from ..checkpoint import load_model
 from ..cross_attention import MERGED, CrossCaptioner, causal_mask, decoder_graphs, positions, sample_ids
 from ..options import ExportError, Options
 from ..recipe import Export, Family, settings_saver
+from ..replaced import replaced
 from ..tiny import save_checkpoint, spread_weights, word_piece_tokenizer
 from ..vision import LastHiddenState, encoder_graph, pixels
 
@@ -35,12 +38,30 @@ class GitCaptioner(CrossCaptioner):
 
     def pytorch(self, image: Image.Image, prompt: str, params: Params) -> Generated:
         given = {"input_ids": torch.tensor([self.start(prompt)])} if prompt else {}
-        return generate(self.model, params, pixel_values=pixels(self.processor, image), **given)
+        with encoded_once(self.model.git.image_encoder):
+            return generate(self.model, params, pixel_values=pixels(self.processor, image), **given)
 
     def start(self, prompt: str) -> list[int]:
         if not prompt:
             return [self.defaults.bos_token_id]
         return [self.tokenizer.cls_token_id, *self.tokenizer.encode(prompt, add_special_tokens=False)]
+
+
+@contextlib.contextmanager
+def encoded_once(encoder: torch.nn.Module) -> Iterator[None]:
+    """While it holds, the same pixels are encoded once: generate() would encode them at every step."""
+    forward, known = encoder.forward, {}
+
+    def remember(pixel_values: torch.Tensor, **more: Any) -> Any:
+        if id(pixel_values) not in known:
+            known[id(pixel_values)] = (
+                pixel_values,
+                forward(pixel_values, **more),
+            )  # held, so that its id stays
+        return known[id(pixel_values)][1]
+
+    with replaced(encoder, "forward", remember):
+        yield
 
 
 class PrefixCache:
@@ -130,7 +151,7 @@ def prefix_mask(cache: PrefixCache, fresh: int) -> torch.Tensor:
 
 def make_tiny(folder: pathlib.Path, seed: int) -> None:
     side, width = 16, 16
-    tokenizer = word_piece_tokenizer(160)
+    tokenizer = word_piece_tokenizer()
     vision = GitVisionConfig(
         hidden_size=width,
         intermediate_size=32,

@@ -1,1 +1,1 @@
-Bpast_key_values.0.decoder.valueJ@Él2¿Õ“”¿63?ÜK>ž]?Ez>´)¿Á«N?ß?”(4¾8·À‰%¹¿ö}z=€$¿NNL¿<È¾
+Bpast_key_values.0.decoder.valueJ@ŠñŒ=‡ó¹>+–Ì¾ÁÆ«?gp*¿@w\¾ª>4o¿¨9#¿£ƒ¬½éÁ¾ö¡å¿ò ¯?Å®µ<¾Æ{?­KS¿

@@ -1,1 +1,1 @@
-Bpast_key_values.0.decoder.keyJ@ºFÃ¿1@¿Kk'¿™Î¿s$Í½Îó¿[Òz¿ÞöÍ¿O6¿s›>þF¿¾¾€¾àšc¾Uó×?Jèi>ìmï>
+Bpast_key_values.0.decoder.keyJ@¾¾n¿@Ë—=,\X>§Œ×<;Z¶¼ÌÁ¿–Œ.À\¿_Hï¾4cÆ?[|æ>.	¦?õj™>ƒ¿3rƒ?bE¾
