@@ -4,6 +4,7 @@ Keys and values of the encoder's output are outputs of the first call and inputs
 (past_key_values.N.encoder.*), for every decoder: no engine has to compute them at each step.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -109,6 +110,25 @@ def sequence_axes(*names: str) -> dict[str, dict[int, str]]:
     return {name: {0: "batch_size", 1: f"{kind}_sequence_length"} for name, kind in kinds.items()}
 
 
+@dataclasses.dataclass
+class DecoderInputs:
+    """Random ones, but for states that the encoder makes of random inputs."""
+
+    sample_tokens: Callable[[Sizes], Tensors]
+    encoder: Graph  # whose first output is read
+    masked: bool  # with encoder_attention_mask
+
+    def states(self, sizes: Sizes) -> torch.Tensor:
+        return self.encoder.run(self.encoder.sample(sizes))[self.encoder.outputs[0]]
+
+    def mask(self, states: torch.Tensor) -> Tensors:
+        return {"encoder_attention_mask": random_mask(*states.shape[:2])} if self.masked else {}
+
+    def first(self, sizes: Sizes) -> Tensors:
+        states = self.states(sizes)
+        return {**self.sample_tokens(sizes), "encoder_hidden_states": states, **self.mask(states)}
+
+
 def decoder_graphs(
     model: torch.nn.Module,
     decode: Decode,
@@ -122,54 +142,35 @@ def decoder_graphs(
 
     The cached graphs are to be joined as MERGED says.
     """
-    names = (
-        *sample_tokens(Sizes()),
-        "encoder_hidden_states",
-        "logits",
-        *(["encoder_attention_mask"] if masked else []),
-    )
-    axes = sequence_axes(*names)
-
-    def sample_states(sizes: Sizes) -> torch.Tensor:
-        return encoder.run(encoder.sample(sizes))[encoder.outputs[0]]
-
-    def sample_mask(states: torch.Tensor) -> Tensors:
-        return {"encoder_attention_mask": random_mask(*states.shape[:2])} if masked else {}
-
-    def sample_first(sizes: Sizes) -> Tensors:
-        states = sample_states(sizes)
-        return {**sample_tokens(sizes), "encoder_hidden_states": states, **sample_mask(states)}
-
+    inputs = DecoderInputs(sample_tokens, encoder, masked)
+    axes = sequence_axes(*inputs.first(Sizes()), "logits")
     first = FirstCall(model, decode, new_cache, cached).eval()
-    if not cached:
-        return [Graph("decoder_model", first, sample_first, ["logits"], axes)]
+    graph = Graph("decoder_model", first, inputs.first, ["logits"], axes)
+    return cached_graphs(graph, LaterCall(model, decode, new_cache), inputs) if cached else [graph]
+
+
+def cached_graphs(first: Graph, later: LaterCall, inputs: DecoderInputs) -> list[Graph]:
+    """`first`: with its logits only."""
     with torch.no_grad():
-        shapes = [present.shape for present in first(*sample_first(Sizes()).values())[1:]]
+        shapes = [present.shape for present in first.module(*inputs.first(Sizes()).values())[1:]]
     layers = len(shapes) // len(KINDS)
     past, presents = cache_names("past_key_values", layers, KINDS), cache_names("present", layers, KINDS)
     own = cache_names("present", layers, KINDS[:2])
 
     def sample_later(sizes: Sizes) -> Tensors:
-        states = sample_states(sizes)
+        states = inputs.states(sizes)
         cache = sample_cache(past, shapes, sizes, states.shape[1])
-        return {**sample_tokens(sizes), **sample_mask(states), **cache}
+        return {**inputs.sample_tokens(sizes), **inputs.mask(states), **cache}
 
-    first_axes = {**axes, **cache_axes(presents, "decoder_sequence_length")}
     later_axes = {
-        **axes,
+        **{name: axes for name, axes in first.axes.items() if name != "encoder_hidden_states"},
         **cache_axes(past, "past_sequence_length"),
         **cache_axes(own, "total_sequence_length"),
     }
-    del later_axes["encoder_hidden_states"]
+    first_axes = {**first.axes, **cache_axes(presents, "decoder_sequence_length")}
     return [
-        Graph("decoder_model", first, sample_first, ["logits", *presents], first_axes),
-        Graph(
-            "decoder_with_past_model",
-            LaterCall(model, decode, new_cache),
-            sample_later,
-            ["logits", *own],
-            later_axes,
-        ),
+        dataclasses.replace(first, outputs=["logits", *presents], axes=first_axes),
+        Graph("decoder_with_past_model", later, sample_later, ["logits", *own], later_axes),
     ]
 
 

@@ -20,7 +20,7 @@ KINDS = ("key", "value")
 
 
 class TokenEmbeddings(torch.nn.Module):
-    """input_ids -> inputs_embeds; with the scale that some models put on their embeddings."""
+    """input_ids -> inputs_embeds."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()

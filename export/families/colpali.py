@@ -88,16 +88,12 @@ def make_tiny(folder: pathlib.Path, seed: int) -> None:
         setattr(tokenizer, f"{role}_token", word)
     images = SiglipImageProcessor(size={"height": side, "width": side}, resample=3)
     images.image_seq_length = (side // patch) ** 2
-    processor = ColPaliProcessor(images, tokenizer)  # adds tokens
+    words = len(tokenizer)
+    processor = ColPaliProcessor(images, tokenizer)  # adds a thousand locations, which nobody embeds here
     vision: dict[str, Any] = {"model_type": "siglip_vision_model", "image_size": side, "patch_size": patch}
     vision.update(hidden_size=width, intermediate_size=24, num_hidden_layers=1, num_attention_heads=2)
     vision.update(projection_dim=width, vision_use_head=False, num_image_tokens=images.image_seq_length)
-    text: dict[str, Any] = {
-        "model_type": "gemma",
-        "vocab_size": len(tokenizer),
-        "hidden_size": width,
-        "head_dim": 8,
-    }
+    text: dict[str, Any] = {"model_type": "gemma", "vocab_size": words, "hidden_size": width, "head_dim": 8}
     text.update(intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1)
     image_id = tokenizer.convert_tokens_to_ids("<image>")
     vlm = PaliGemmaConfig(

@@ -166,7 +166,7 @@ def tiny_tokenizer() -> Any:
 
 
 def make_tiny(folder: pathlib.Path, seed: int) -> None:
-    width, heads = 24, 2
+    width, heads, patch = 24, 2, 7
     tokenizer = tiny_tokenizer()
     text: dict[str, Any] = {"vocab_size": len(tokenizer), "hidden_size": width, "intermediate_size": 32}
     text.update(
@@ -180,13 +180,14 @@ def make_tiny(folder: pathlib.Path, seed: int) -> None:
         "num_heads": 2,
         "mlp_ratio": 2,
     }
-    vision.update(patch_size=14, spatial_merge_size=2, temporal_patch_size=2)
+    vision.update(patch_size=patch, spatial_merge_size=2, temporal_patch_size=2)
     ids = {"image": "<|image_pad|>", "video": "<|video_pad|>", "vision_start": "<|vision_start|>"}
     ids = {f"{role}_token_id": tokenizer.convert_tokens_to_ids(word) for role, word in ids.items()}
     vlm = Qwen2VLConfig(text_config=text, vision_config=vision, **ids)
     model = ColQwen2ForRetrieval(ColQwen2Config(vlm_config=vlm, embedding_dim=8))
     spread_weights(model, seed)
-    images = Qwen2VLImageProcessor(min_pixels=2 * 28 * 28, max_pixels=6 * 28 * 28)
+    token = (2 * patch) ** 2  # pixels
+    images = Qwen2VLImageProcessor(patch_size=patch, min_pixels=2 * token, max_pixels=6 * token)
     save_checkpoint(folder, model, ColQwen2Processor(images, tokenizer))
 
 
