@@ -101,6 +101,7 @@ def save(model: ModelProto, path: pathlib.Path, external: bool) -> int:
             location=data.name,
             size_threshold=1024,
         )
+        data.chmod(path.stat().st_mode)  # onnx makes it for the owner alone
     else:
         onnx.save(model, path)
     try:

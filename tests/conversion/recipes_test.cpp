@@ -44,7 +44,8 @@ TEST(Recipes, FromCheckpointToVerifiedFolder) {
   const char* python = std::getenv("VULCAP_EXPORT_PYTHON");
   if (python == nullptr) GTEST_SKIP() << "VULCAP_EXPORT_PYTHON names no interpreter with torch";
   const TempFolder folder;
-  const std::vector<std::string> names{"vit-gpt2", "blip", "git"};
+  const std::vector<std::string> names{"vit-gpt2",          "blip",    "git",     "florence2", "moondream",
+                                       "prefix-vlm-cached", "colpali", "colqwen2"};
   Arguments arguments{VULCAP_SOURCE_DIR "/tests/generators/recipes.py", "--out", folder.path().string()};
   arguments.insert(arguments.end(), names.begin(), names.end());
   const Outcome outcome = ChildProcess(python, arguments, {}).wait(std::chrono::seconds(500));
@@ -53,6 +54,25 @@ TEST(Recipes, FromCheckpointToVerifiedFolder) {
     for (const char* command : {"check", "verify"})
       EXPECT_TRUE(exits(run_vulcap({command, (folder / name).string(), "--device", "cpu"}), 0));
   }
+}
+
+TEST(Recipes, CodeOfACheckpointRunsOnlyWhenAsked) {
+  const char* python = std::getenv("VULCAP_EXPORT_PYTHON");
+  if (python == nullptr) GTEST_SKIP() << "VULCAP_EXPORT_PYTHON names no interpreter with torch";
+  const TempFolder folder;
+  const std::string checkpoint = (folder / "checkpoint").string(), out = (folder / "out").string();
+  const Environment from_source{{"PYTHONPATH", VULCAP_SOURCE_DIR}};
+  const auto run = [&](const Arguments& arguments) {
+    return ChildProcess(python, arguments, from_source).wait(std::chrono::seconds(200));
+  };
+  ASSERT_TRUE(exits(run({"-m", "export.tiny", "moondream", checkpoint}), 0));
+  const fs::path code = fs::path(checkpoint) / "tiny_moondream.py";
+  write_file(code, "open('" + (folder / "ran").string() + "', 'w')\n" + read_file(code));
+  const Outcome outcome = run({"-m", "export", "auto", checkpoint, out});
+  EXPECT_TRUE(exits(outcome, 2));
+  EXPECT_NE(outcome.err.find("--trust-remote-code"), std::string::npos) << outcome.err;
+  EXPECT_FALSE(fs::exists(folder / "ran"));
+  EXPECT_FALSE(fs::exists(out));
 }
 
 // A request that cannot be met leaves nothing behind.

@@ -1,0 +1,1 @@
+Bpast_key_values.1.decoder.keyJ@ºùW?³5•?å?±CÏ?&Çv¿¸ê>½–'¾óh·¾¦sÜ?Cn›¾p›t>;¬?þgÓ=hØŒ?µð®¾Í„r?
