@@ -115,6 +115,8 @@ def export_graph(graph: Graph, options: Options) -> onnx.ModelProto:
             try:
                 write = getattr(graph, "write", None) or functools.partial(WRITERS[options.exporter], graph)
                 write(path, options.opset)
+            except OSError:  # a full disk, which is no fault of the exporter
+                raise
             except Exception as error:  # exporters raise what they like
                 reason = f"{type(error).__name__}: {one_line(error)}"
                 raise ExportError(
