@@ -3,8 +3,10 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <set>
 
+#include "apps/cli/progress.h"
 #include "apps/commands.h"
 
 namespace vulcap::apps {
@@ -12,6 +14,7 @@ namespace {
 
 using conversion::Optimized;
 using conversion::OptimizeOptions;
+using Json = nlohmann::ordered_json;
 
 struct Options {
   std::string model, out;
@@ -20,13 +23,10 @@ struct Options {
   bool no_check = false;
   std::vector<std::string> inputs, dims;
   uint64_t seed = 0;
+  std::string format = "text";
 };
 
-std::string megabytes(uint64_t bytes) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f MB", double(bytes) / 1e6);
-  return text;
-}
+std::string bytes_text(uint64_t bytes) { return amount_text(double(bytes), "bytes"); }
 
 void print_row(const std::string& name, const std::string& before, const std::string& after) {
   std::printf("  %-36s %12s %12s\n", name.c_str(), before.c_str(), after.c_str());
@@ -52,8 +52,8 @@ void print(const Optimized& result) {
   print_row("opset", std::to_string(result.opset_before), std::to_string(result.opset_after));
   print_row("initialisers", std::to_string(result.before.initializers),
             std::to_string(result.after.initializers));
-  print_row("  their bytes", megabytes(result.before.bytes), megabytes(result.after.bytes));
-  print_row("files", megabytes(result.file_bytes_before), megabytes(result.file_bytes_after));
+  print_row("  their bytes", bytes_text(result.before.bytes), bytes_text(result.after.bytes));
+  print_row("files", bytes_text(result.file_bytes_before), bytes_text(result.file_bytes_after));
   print_row("nodes", std::to_string(result.before.nodes), std::to_string(result.after.nodes));
   print_operators(result);
   if (result.prelude)
@@ -67,17 +67,47 @@ void print(const Optimized& result) {
   }
 }
 
+Json json_of(const onnx::Census& census, int64_t opset, uint64_t file_bytes) {
+  return {{"opset", opset},
+          {"nodes", census.nodes},
+          {"initializers", census.initializers},
+          {"initializer_bytes", census.bytes},
+          {"file_bytes", file_bytes},
+          {"operators", census.operators}};
+}
+
+Json json_of(const Optimized& result) {
+  Json json = {{"model", result.model.string()},
+               {"output", result.out.string()},
+               {"before", json_of(result.before, result.opset_before, result.file_bytes_before)},
+               {"after", json_of(result.after, result.opset_after, result.file_bytes_after)}};
+  if (result.prelude)
+    json["prelude"] = {{"name", result.prelude->name.string()},
+                       {"nodes", result.prelude->nodes},
+                       {"outputs", result.prelude->outputs}};
+  json["compared_runs"] = result.check.runs;
+  json["largest_difference"] = result.check.max_abs;
+  json["largest_share_of_range"] = result.check.max_rel;
+  return json;
+}
+
 int run(const Options& options) {
   OptimizeOptions to;
   to.level = conversion::OptimizeLevel(options.level);
   to.opset = options.opset;
   to.check = !options.no_check;
   to.inputs = {options.inputs, parse_dims(options.dims), options.seed};
+  std::vector<Optimized> results;
   if (std::filesystem::is_directory(options.model)) {
-    for (const Optimized& result : conversion::optimize_folder(options.model, options.out, to)) print(result);
+    results = conversion::optimize_folder(options.model, options.out, to);
   } else {
-    print(conversion::optimize_file(options.model, options.out, to));
+    results.push_back(conversion::optimize_file(options.model, options.out, to));
   }
+  Json report = Json::array();
+  for (const Optimized& result : results)
+    options.format == "text" ? print(result) : report.push_back(json_of(result));
+  if (options.format == "json")
+    std::printf("%s\n", report.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
   return 0;
 }
 
@@ -113,6 +143,9 @@ Command add_optimize(CLI::App& app) {
   command->add_option("--seed", options->seed, "Draws the inputs that are not given")->capture_default_str();
   command->add_option("--dim", options->dims, "Size of a symbolic dim of drawn inputs, NAME=SIZE")
       ->allow_extra_args(false);
+  command->add_option("--format", options->format, "text or json, of what changed")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
   return [options] { return run(*options); };
 }
 

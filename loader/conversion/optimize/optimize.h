@@ -26,7 +26,7 @@ struct OptimizeOptions {
   int64_t opset =
       0;  // to write, 18 to 25 and not below the model's; 0: the model's, raised to what the level uses
   bool check = true;  // the outputs, see output_check.h
-  CheckOptions inputs;
+  CompareOptions inputs;
 };
 
 // The part of a decoder that follows from the encoder's output alone and runs once an image, as a file beside

@@ -15,7 +15,7 @@ using core::DType;
 using session::NamedTensors;
 
 // One bool decides which branch of a merged decoder runs: each of its values is tried.
-std::vector<NamedTensors> input_sets(const graph::Graph& graph, const CheckOptions& options) {
+std::vector<NamedTensors> input_sets(const graph::Graph& graph, const CompareOptions& options) {
   const NamedTensors given = loader::read_inputs(graph, options.given);
   const auto sizes = loader::with_usual_sizes(graph, options.sizes);
   std::vector<NamedTensors> sets{loader::draw_inputs(graph, sizes, options.seed, given)};
@@ -59,7 +59,7 @@ void add(const AnswersDiff& answers, OutputCheck& check) {
 }  // namespace
 
 OutputCheck compare_outputs(const graph::Graph& before, const graph::Graph& after,
-                            const CheckOptions& options) {
+                            const CompareOptions& options) {
   session::DeviceRequest request;
   request.device = "cpu";
   const session::OpenedDevice opened = session::open_device(request);

@@ -11,7 +11,7 @@
 
 namespace vulcap::conversion {
 
-struct CheckOptions {
+struct CompareOptions {
   std::vector<std::string> given;  // as loader::read_inputs takes them; what they lack is drawn
   loader::SymbolSizes sizes;       // of drawn inputs; others are loader::with_usual_sizes
   uint64_t seed = 0;
@@ -28,6 +28,6 @@ struct OutputCheck {
 // outputs may differ by 1e-4 of their range and f16 ones by 1e-2; others must be equal. Throws what the runs
 // throw.
 OutputCheck compare_outputs(const graph::Graph& before, const graph::Graph& after,
-                            const CheckOptions& options);
+                            const CompareOptions& options);
 
 }  // namespace vulcap::conversion
