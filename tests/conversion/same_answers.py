@@ -1,14 +1,16 @@
 """Whether ONNX Runtime gives the same answers for pairs of models, on drawn inputs.
 
 Prints a line a pair: the largest difference as a share of the output's range, and the second file. Exit code 1
-where a file does not load, or an output differs by more than 1e-3.
+where an output differs by more than 1e-3, or the checker of onnx refuses a second file but not the first; another
+where a file does not load.
 
-    same_answers.py BEFORE AFTER [BEFORE AFTER]...        needs onnxruntime and numpy
+    same_answers.py BEFORE AFTER [BEFORE AFTER]...        needs onnx, onnxruntime and numpy
 """
 
 import sys
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 
 DTYPES = {
@@ -76,12 +78,21 @@ def largest_error(before: str, after: str) -> float:
     return max(errors)
 
 
+def refusal(path: str) -> str:
+    try:
+        onnx.checker.check_model(path)
+    except onnx.checker.ValidationError as error:
+        return str(error).strip().split("\n", 1)[0]
+    return ""
+
+
 def main() -> int:
     failed = False
     for before, after in zip(sys.argv[1::2], sys.argv[2::2]):
         error = largest_error(before, after)
-        failed = failed or not error <= LARGEST_ERROR
-        print(f"{error:.1e} {after}", flush=True)
+        invalid = "" if refusal(before) else refusal(after)
+        failed = failed or not error <= LARGEST_ERROR or bool(invalid)
+        print(f"{error:.1e} {after} (from {before}) {invalid}", flush=True)
     return int(failed)
 
 
