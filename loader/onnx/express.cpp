@@ -82,7 +82,8 @@ class Expresser {
   }
 
   void express_subgraphs(Node& node) const {
-    for (const auto& [name, attribute] : Attributes(node.attributes).all()) {
+    const Attributes attributes = node.attributes;
+    for (const auto& [name, attribute] : attributes.all()) {
       const auto* sub = std::get_if<std::shared_ptr<const Graph>>(&attribute);
       if (sub == nullptr) continue;
       Graph copy = **sub;

@@ -320,7 +320,8 @@ bool can_be_read(const Dim& dim) {
 template <typename Change>
 void change_subgraphs(Graph& graph, const Change& change) {
   for (Node& node : graph.nodes) {
-    for (const auto& [name, attribute] : graph::Attributes(node.attributes).all()) {
+    const graph::Attributes attributes = node.attributes;
+    for (const auto& [name, attribute] : attributes.all()) {
       const auto* old = std::get_if<Subgraph>(&attribute);
       if (old == nullptr) continue;
       Graph copy = **old;
