@@ -354,7 +354,15 @@ Graph evaluate_partly(const Graph& graph) {
 
 void run_passes_with_branches(Graph& graph, const std::vector<Pass>& passes) {
   const auto run = [&](Graph& one) {
-    for (const Pass& pass : passes) pass.run(one);
+    for (const Pass& pass : passes) {
+      Graph changed = one;
+      try {
+        pass.run(changed);
+      } catch (const core::Error&) {
+        continue;
+      }
+      one = std::move(changed);
+    }
   };
   change_subgraphs(graph, run);
   run(graph);

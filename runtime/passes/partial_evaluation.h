@@ -23,7 +23,8 @@ graph::Graph evaluate_partly(const graph::Graph& graph);
 
 inline constexpr std::string_view kOpenDomain = "open:";
 
-// Runs passes on a graph of evaluate_partly(), in branches too.
+// Runs passes on a graph of evaluate_partly(), in branches too. One that needs a size that is open is left
+// out.
 void run_passes_with_branches(graph::Graph& graph, const std::vector<Pass>& passes);
 
 // Gives all nodes their domains back.

@@ -13,6 +13,7 @@
 #include "loader/onnx/import.h"
 #include "runtime/core/error.h"
 #include "runtime/graph/prune.h"
+#include "runtime/passes/fold_batch_norm.h"
 #include "runtime/passes/hoist.h"
 #include "runtime/passes/partial_evaluation.h"
 #include "runtime/passes/share_branches.h"
@@ -120,7 +121,7 @@ Parts optimized_parts(const graph::Graph& graph, OptimizeLevel level, const onnx
     passes::run_passes_with_branches(result, {{"simplify", passes::simplify},
                                               {"fuse_activation", passes::fuse_activation},
                                               {"fuse_layer_norm", passes::fuse_layer_norm},
-                                              {"fuse_conv", passes::fuse_conv}});
+                                              {"fold_batch_norm", passes::fold_batch_norm}});
     result = evaluated_again(std::move(result), target);
   }
   if (level == OptimizeLevel::kMicrosoft) return split(std::move(result), invariant_inputs(graph), target);
@@ -159,7 +160,7 @@ uint64_t bytes_of(const fs::path& model) {
 void check_outputs(const graph::Graph& before, const graph::Graph& after, const OptimizeOptions& options,
                    Optimized& result) {
   try {
-    result.check = compare_outputs(before, after, options.inputs);
+    result.check = compare_outputs(before, after, result.model, options.inputs);
   } catch (const Error& error) {
     throw Error(ErrorCode::kRuntime,
                 "the outputs cannot be compared: " + std::string(error.what()) +

@@ -1,8 +1,11 @@
 #include "loader/conversion/optimize/output_check.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "loader/conversion/diff.h"
+#include "loader/image/preprocess.h"
+#include "loader/read_json.h"
 #include "loader/tensor_files.h"
 #include "loader/verify/tolerance.h"
 #include "runtime/core/error.h"
@@ -11,13 +14,55 @@
 namespace vulcap::conversion {
 namespace {
 
+namespace fs = std::filesystem;
 using core::DType;
 using session::NamedTensors;
 
+std::vector<NamedTensors> expected_inputs(const graph::Graph& graph, const fs::path& model) {
+  std::vector<fs::path> found;
+  for (const fs::path& folder : {model.parent_path(), model.parent_path() / ".."}) {
+    std::error_code none;
+    for (const auto& entry : fs::directory_iterator(folder / "expected" / "graphs" / model.stem(), none))
+      if (entry.path().filename().string().starts_with("test_data_set_")) found.push_back(entry.path());
+  }
+  std::sort(found.begin(), found.end());
+  std::vector<NamedTensors> sets;
+  for (const fs::path& set : found) {
+    sets.push_back(loader::read_inputs(graph, {set.string()}));
+    if (sets.back().size() != graph.inputs.size()) return {};  // of another export
+  }
+  return sets;
+}
+
+// The size of the images that the folder's processor makes.
+void add_image_size(const fs::path& model, loader::SymbolSizes& sizes) {
+  for (const fs::path& folder : {model.parent_path(), model.parent_path() / ".."}) {
+    const fs::path path = folder / "preprocessor_config.json";
+    if (!fs::exists(path)) continue;
+    try {
+      const auto config = image::parse_preprocess_config(loader::read_json_object(path), path.string());
+      const bool crops = config.do_center_crop;
+      if (!crops && config.resize_rule != image::ResizeRule::kFixed) return;
+      sizes.emplace(core::intern_symbol("height"), crops ? config.crop_height : config.target_height);
+      sizes.emplace(core::intern_symbol("width"), crops ? config.crop_width : config.target_width);
+    } catch (const core::Error&) {
+      // of another kind of model
+    }
+    return;
+  }
+}
+
 // One bool decides which branch of a merged decoder runs: each of its values is tried.
-std::vector<NamedTensors> input_sets(const graph::Graph& graph, const CompareOptions& options) {
+std::vector<NamedTensors> input_sets(const graph::Graph& graph, const fs::path& model,
+                                     const CompareOptions& options) {
+  if (options.given.empty() && options.sizes.empty()) {
+    const auto expected = expected_inputs(graph, model);
+    if (!expected.empty()) return expected;
+  }
   const NamedTensors given = loader::read_inputs(graph, options.given);
-  const auto sizes = loader::with_usual_sizes(graph, options.sizes);
+  loader::SymbolSizes sizes = options.sizes;
+  add_image_size(model, sizes);
+  sizes = loader::with_usual_sizes(graph, std::move(sizes));
   std::vector<NamedTensors> sets{loader::draw_inputs(graph, sizes, options.seed, given)};
   for (const graph::ValueId id : graph.inputs) {
     const std::string& name = graph.value(id).name;
@@ -58,14 +103,14 @@ void add(const AnswersDiff& answers, OutputCheck& check) {
 
 }  // namespace
 
-OutputCheck compare_outputs(const graph::Graph& before, const graph::Graph& after,
+OutputCheck compare_outputs(const graph::Graph& before, const graph::Graph& after, const fs::path& model,
                             const CompareOptions& options) {
   session::DeviceRequest request;
   request.device = "cpu";
   const session::OpenedDevice opened = session::open_device(request);
   const AnswerOptions answers{loader::tolerance(before), false, no_passes()};
   OutputCheck check;
-  for (const NamedTensors& inputs : input_sets(before, options))
+  for (const NamedTensors& inputs : input_sets(before, model, options))
     add(compare_answers(before, after, inputs, *opened.device, answers), check);
   return check;
 }

@@ -11,9 +11,11 @@
 
 namespace vulcap::conversion {
 
+// Where neither inputs nor sizes are given, the inputs of the folder's expected answers serve, if it has any
+// of the graph.
 struct CompareOptions {
   std::vector<std::string> given;  // as loader::read_inputs takes them; what they lack is drawn
-  loader::SymbolSizes sizes;       // of drawn inputs; others are loader::with_usual_sizes
+  loader::SymbolSizes sizes;  // of drawn inputs; others are those of the folder's image processor, or usual
   uint64_t seed = 0;
 };
 
@@ -24,10 +26,10 @@ struct OutputCheck {
   std::string mismatch;  // the first output that differs beyond the bound, and by how much; empty: none does
 };
 
-// Runs both on the CPU as they are, without any pass, once for each value of an input of one bool. f32
-// outputs may differ by 1e-4 of their range and f16 ones by 1e-2; others must be equal. Throws what the runs
-// throw.
+// `before` was read from `model`. Runs both on the CPU as they are, without any pass, once for each value of
+// an input of one bool. f32 outputs may differ by 1e-4 of their range and f16 ones by 1e-2; others must be
+// equal. Throws what the runs throw.
 OutputCheck compare_outputs(const graph::Graph& before, const graph::Graph& after,
-                            const CompareOptions& options);
+                            const std::filesystem::path& model, const CompareOptions& options);
 
 }  // namespace vulcap::conversion
