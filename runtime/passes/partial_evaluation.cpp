@@ -68,7 +68,7 @@ class PartialEvaluator {
   // `map` holds the inputs and captures of `from` among the values made here.
   void walk(const Graph& from, std::vector<ValueId>& map) {
     for (size_t v = 0; v < from.values.size(); ++v) {
-      if (from.values[v].constant && map[v] == kNoValue) map[v] = out_.add_value(from.values[v]);
+      if (from.values[v].constant && map[v] == kNoValue) map[v] = first_equal(out_.add_value(from.values[v]));
     }
     const Readers readers(from);
     for (const Node& node : from.nodes) visit(from, readers, node, map);
@@ -100,10 +100,10 @@ class PartialEvaluator {
     }
     add_outputs(from, node, map);
     finish(node, single_reader);
-    const ValueId same = node.outputs.size() == 1 ? same_sizes(node.outputs[0]) : kNoValue;
-    if (same != kNoValue) {
-      map[size_t(original.outputs[0])] = same;
-      return;
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      if (node.outputs[i] == kNoValue) continue;
+      node.outputs[i] = first_equal(node.outputs[i]);
+      map[size_t(original.outputs[i])] = node.outputs[i];
     }
     if (!key.empty() && std::find(node.outputs.begin(), node.outputs.end(), kNoValue) == node.outputs.end())
       seen_[key] = node.outputs;
@@ -206,14 +206,17 @@ class PartialEvaluator {
     node.attributes.set("to", text);
   }
 
-  // Another value that holds the same sizes, for a result of shape arithmetic.
-  ValueId same_sizes(ValueId id) {
+  // The first value of which is known that it holds the same: a small constant, or sizes.
+  ValueId first_equal(ValueId id) {
     const Value& value = out_.value(id);
-    if (!value.fact.ints || value.constant || !value.shape || value.shape->size() > 1) return kNoValue;
-    std::string key = std::string(core::dtype_name(value.dtype)) + std::to_string(value.shape->size());
-    for (const Dim& dim : *value.fact.ints) key += "," + dim.text();
-    const auto [entry, added] = sizes_.try_emplace(key, id);
-    return added ? kNoValue : entry->second;
+    std::string key;
+    if (value.constant && value.constant->bytes().size() < kLargeWeight) {
+      key = "constant " + text_of(*value.constant);
+    } else if (!value.constant && value.fact.ints && value.shape && value.shape->size() <= 1) {
+      key = std::string(core::dtype_name(value.dtype)) + std::to_string(value.shape->size());
+      for (const Dim& dim : *value.fact.ints) key += "," + dim.text();
+    }
+    return key.empty() ? id : known_.try_emplace(key, id).first->second;
   }
 
   // ---- If
@@ -303,7 +306,7 @@ class PartialEvaluator {
 
   Graph& out_;
   std::map<std::string, std::vector<ValueId>> seen_;  // outputs of nodes by key_of()
-  std::map<std::string, ValueId> sizes_;
+  std::map<std::string, ValueId> known_;              // by what they hold
 };
 
 // Whether the text of a size, which vulcap.View holds, says it: files name symbols as they like.
@@ -366,6 +369,15 @@ void run_passes_with_branches(Graph& graph, const std::vector<Pass>& passes) {
   };
   change_subgraphs(graph, run);
   run(graph);
+}
+
+size_t count_nodes(const Graph& graph) {
+  size_t count = graph.nodes.size();
+  for (const Node& node : graph.nodes) {
+    for (const auto& [name, attribute] : node.attributes.all())
+      if (const auto* sub = std::get_if<Subgraph>(&attribute)) count += count_nodes(**sub);
+  }
+  return count;
 }
 
 void reveal(Graph& graph) {

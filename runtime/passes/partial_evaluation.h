@@ -27,6 +27,9 @@ inline constexpr std::string_view kOpenDomain = "open:";
 // out.
 void run_passes_with_branches(graph::Graph& graph, const std::vector<Pass>& passes);
 
+// Of the graph and its subgraphs.
+size_t count_nodes(const graph::Graph& graph);
+
 // Gives all nodes their domains back.
 void reveal(graph::Graph& graph);
 

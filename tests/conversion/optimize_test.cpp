@@ -43,10 +43,10 @@ class OptimizeTest : public ::testing::Test {
   fs::path folder_;
 };
 
-// Kernels with their variants and parameters, whatever their order.
-std::vector<std::string> calls_of(const graph::Graph& graph, bool flag) {
+graph::Graph specialised(const graph::Graph& graph, bool flag, int64_t side) {
   std::map<std::string, passes::InputSpec> specs;
-  const auto sizes = loader::with_usual_sizes(graph);
+  const auto sizes = loader::with_usual_sizes(
+      graph, {{core::intern_symbol("height"), side}, {core::intern_symbol("width"), side}});
   for (const graph::ValueId id : graph.inputs) {
     const graph::Value& value = graph.value(id);
     passes::InputSpec& spec = specs[value.name];
@@ -54,12 +54,30 @@ std::vector<std::string> calls_of(const graph::Graph& graph, bool flag) {
     if (value.dtype == core::DType::kBool)
       spec.constant = core::Tensor::from<uint8_t>(core::DType::kBool, {1}, {uint8_t(flag)});
   }
-  graph::Graph bound = passes::specialise(graph, specs);
+  return passes::specialise(graph, specs);
+}
+
+// Of the side of images, the first that the model takes.
+graph::Graph specialised(const graph::Graph& graph, bool flag) {
+  for (const int64_t side : {224, 96, 64, 48}) {
+    try {
+      return specialised(graph, flag, side);
+    } catch (const core::Error&) {
+      continue;
+    }
+  }
+  return specialised(graph, flag, 32);
+}
+
+// Kernels with their variants and parameters, whatever their order.
+std::vector<std::string> calls_of(const graph::Graph& graph, bool flag) {
+  graph::Graph bound = specialised(graph, flag);
   passes::run_passes(bound);
   const plan::Plan plan = plan::make_plan(std::move(bound), test::cpu_device().backend());
   std::vector<std::string> calls;
   for (const ops::KernelCall& call : plan.calls) {
-    std::string text = std::to_string(call.kernel) + "," + std::to_string(int(call.variant.storage)) + ":";
+    std::string text(ops::kernels()[call.kernel].name);
+    text += "," + std::to_string(int(call.variant.storage)) + ":";
     for (size_t i = 0; i < call.param_bytes; ++i) text += " " + std::to_string(int(call.params[i]));
     calls.push_back(text);
   }
@@ -86,6 +104,18 @@ std::vector<fs::path> models() {
   return found;
 }
 
+// Calls that one list has and the other has not, where equal ones may have become one in `after`.
+std::string difference(const std::vector<std::string>& after, const std::vector<std::string>& before) {
+  std::string text;
+  for (const std::string& call : after) {
+    if (std::count(after.begin(), after.end(), call) > std::count(before.begin(), before.end(), call))
+      text += "+ " + call + "\n";
+  }
+  for (const std::string& call : before)
+    if (!std::binary_search(after.begin(), after.end(), call)) text += "- " + call + "\n";
+  return text;
+}
+
 TEST_F(OptimizeTest, EveryLevelKeepsOutputsAndPlan) {
   for (const fs::path& model : models()) {
     SCOPED_TRACE(model.string());
@@ -97,7 +127,8 @@ TEST_F(OptimizeTest, EveryLevelKeepsOutputsAndPlan) {
       EXPECT_LE(result.after.nodes, result.before.nodes);
       EXPECT_LE(result.after.bytes, result.before.bytes + (1 << 20));
       const graph::Graph after = onnx::load_graph(folder_ / "out.onnx");
-      for (const bool flag : {false, true}) EXPECT_EQ(calls_of(after, flag), calls_of(before, flag));
+      for (const bool flag : {false, true})
+        EXPECT_EQ(difference(calls_of(after, flag), calls_of(before, flag)), "");
     }
   }
 }
@@ -148,10 +179,9 @@ TEST_F(OptimizeTest, TestsOfTheOnnxProjectKeepTheirOutputs) {
     } catch (const core::Error& error) {
       const std::string text = error.what();
       const bool refused = text.find("cannot be written") != std::string::npos ||
-                           text.find("--opset") != std::string::npos ||
+                           text.find("export the model again") != std::string::npos ||
                            text.find("cannot be compared") != std::string::npos;
       EXPECT_TRUE(refused) << text;
-      if (text.find("cannot be compared") != std::string::npos) std::printf("%s\n", text.c_str());
     }
   }
   EXPECT_GT(tried, 200);

@@ -115,14 +115,20 @@ Parts split(graph::Graph graph, const std::vector<std::string>& invariant, const
   return {std::move(parts.rest), std::move(parts.prelude), std::move(parts.shared)};
 }
 
+graph::Graph fused(graph::Graph graph, const onnx::Target& target) {
+  passes::run_passes_with_branches(graph, {{"simplify", passes::simplify},
+                                           {"fuse_activation", passes::fuse_activation},
+                                           {"fuse_layer_norm", passes::fuse_layer_norm},
+                                           {"fold_batch_norm", passes::fold_batch_norm}});
+  return evaluated_again(std::move(graph), target);
+}
+
 Parts optimized_parts(const graph::Graph& graph, OptimizeLevel level, const onnx::Target& target) {
   graph::Graph result = passes::evaluate_partly(graph);
-  if (level >= OptimizeLevel::kFuse) {
-    passes::run_passes_with_branches(result, {{"simplify", passes::simplify},
-                                              {"fuse_activation", passes::fuse_activation},
-                                              {"fuse_layer_norm", passes::fuse_layer_norm},
-                                              {"fold_batch_norm", passes::fold_batch_norm}});
-    result = evaluated_again(std::move(result), target);
+  // What one round leaves equal, the next one merges.
+  for (size_t nodes = SIZE_MAX; level >= OptimizeLevel::kFuse && passes::count_nodes(result) < nodes;) {
+    nodes = passes::count_nodes(result);
+    result = fused(std::move(result), target);
   }
   if (level == OptimizeLevel::kMicrosoft) return split(std::move(result), invariant_inputs(graph), target);
   passes::reveal(result);
