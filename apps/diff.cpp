@@ -50,7 +50,7 @@ void compare_answers(const onnx::ModelDef& a, const onnx::ModelDef& b, const Opt
                      session::Device& device, Comparison& comparison) {
   const graph::Graph graph_a = onnx::import_graph(a, comparison.a),
                      graph_b = onnx::import_graph(b, comparison.b);
-  const auto sizes = loader::with_usual_sizes(graph_a, parse_dims(options.dims));
+  const auto sizes = loader::with_usual_sizes(graph_a, parse_dims(options.dims), comparison.a);
   const session::NamedTensors inputs =
       loader::draw_inputs(graph_a, sizes, options.seed, loader::read_inputs(graph_a, options.inputs));
   comparison.inputs = loader::inputs_text(inputs);

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "loader/image/preprocess.h"
+#include "loader/read_json.h"
 #include "loader/tensor_difference.h"
 #include "runtime/core/error.h"
 #include "runtime/ops/kernels/element.h"
@@ -12,6 +14,7 @@
 namespace vulcap::loader {
 namespace {
 
+namespace fs = std::filesystem;
 using core::Error;
 using core::ErrorCode;
 using core::Tensor;
@@ -71,6 +74,24 @@ Tensor drawn(core::DType dtype, const core::Shape& shape, std::mt19937_64& gener
   return tensor;
 }
 
+// Of the images that the folder's processor makes.
+void add_image_size(const fs::path& model, SymbolSizes& sizes) {
+  for (const fs::path& folder : {model.parent_path(), model.parent_path() / ".."}) {
+    const fs::path path = folder / "preprocessor_config.json";
+    if (!fs::exists(path)) continue;
+    try {
+      const auto config = image::parse_preprocess_config(read_json_object(path), path.string());
+      const bool crops = config.do_center_crop;
+      if (!crops && config.resize_rule != image::ResizeRule::kFixed) return;
+      sizes.emplace(core::intern_symbol("height"), crops ? config.crop_height : config.target_height);
+      sizes.emplace(core::intern_symbol("width"), crops ? config.crop_width : config.target_width);
+    } catch (const Error&) {
+      // of another kind of model
+    }
+    return;
+  }
+}
+
 }  // namespace
 
 std::string type_text(const graph::Value& value) {
@@ -99,7 +120,8 @@ session::NamedTensors draw_inputs(const graph::Graph& graph, const SymbolSizes& 
   return inputs;
 }
 
-SymbolSizes with_usual_sizes(const graph::Graph& graph, SymbolSizes sizes) {
+SymbolSizes with_usual_sizes(const graph::Graph& graph, SymbolSizes sizes, const fs::path& model) {
+  if (!model.empty()) add_image_size(model, sizes);
   const bool has_past = std::any_of(graph.inputs.begin(), graph.inputs.end(), [&](graph::ValueId id) {
     return graph.value(id).name.find("past") != std::string::npos;
   });

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <string>
 
@@ -27,7 +28,9 @@ session::NamedTensors draw_inputs(const graph::Graph& graph, const SymbolSizes& 
 
 // `sizes` with a size for each symbol of the inputs' shapes that it lacks, small and by what exporters' names
 // mean: one batch, images of 3 x 224 x 224, four tokens, or one behind three cached ones where there is a
-// past.
-SymbolSizes with_usual_sizes(const graph::Graph& graph, SymbolSizes sizes = {});
+// past. Images have the size that the processor's settings in the folder of the file `model`, or in the one
+// above, give them; `model` may be empty.
+SymbolSizes with_usual_sizes(const graph::Graph& graph, SymbolSizes sizes,
+                             const std::filesystem::path& model);
 
 }  // namespace vulcap::loader

@@ -1,7 +1,9 @@
 #include "loader/conversion/check.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "loader/families/model_folder.h"
@@ -36,8 +38,12 @@ std::string without_path(const Error& error, const fs::path& path) {
 
 class Planner {
  public:
-  Planner(const graph::Graph& graph, session::Device& device, const PlanOptions& options)
-      : graph_(graph), device_(device), options_(options) {}
+  Planner(const graph::Graph& graph, session::Device& device, const PlanOptions& options,
+          const fs::path& model)
+      : graph_(graph),
+        device_(device),
+        run_(options.run),
+        sizes_(loader::with_usual_sizes(graph, options.sizes, model)) {}
 
   // With every switch in position `on`; `compare`: what comes out is held against what is declared.
   PlannedRun plan(bool on, const onnx::ModelDef* compare, std::vector<Finding>& findings) {
@@ -47,7 +53,7 @@ class Planner {
       run.inputs = loader::inputs_text(inputs);
       passes::Stage stage = passes::specialise_in_stages(graph_, specs_of(inputs), {});
       if (stage.complete && compare != nullptr) hold_against(stage.graph, *compare, findings);
-      if (stage.complete && !options_.run) {
+      if (stage.complete && !run_) {
         passes::run_passes(stage.graph);
         const plan::Plan plan = plan::make_plan(std::move(stage.graph), device_.backend());
         describe({&plan}, run);
@@ -70,8 +76,7 @@ class Planner {
       position.mutable_bytes()[0] = std::byte(on);
       inputs[value.name] = std::move(position);
     }
-    const auto sizes = loader::with_usual_sizes(graph_, options_.sizes);
-    return loader::draw_inputs(graph_, sizes, 0, std::move(inputs));
+    return loader::draw_inputs(graph_, sizes_, 0, std::move(inputs));
   }
 
   std::map<std::string, passes::InputSpec> specs_of(const session::NamedTensors& inputs) const {
@@ -104,25 +109,27 @@ class Planner {
   }
 
   void hold_against(const graph::Graph& made, const onnx::ModelDef& model, std::vector<Finding>& findings) {
-    const auto sizes = loader::with_usual_sizes(graph_, options_.sizes);
-    for (const auto* infos : {&model.graph.outputs, &model.graph.value_infos}) {
-      for (const onnx::ValueInfo& info : *infos) {
-        const graph::ValueId id = made.find_value(info.name);
-        if (id == graph::kNoValue || info.is_sequence || !made.value(id).shape) continue;
-        if (auto finding = disagreement(info, made.value(id), sizes)) findings.push_back(*finding);
-        if (findings.size() >= kMostFindings) return;
-      }
-    }
+    const auto hold = [&](const onnx::ValueInfo& info, graph::ValueId id, bool is_output) {
+      if (findings.size() >= kMostFindings || info.is_sequence || !made.value(id).shape) return;
+      if (auto finding = disagreement(info, made.value(id), sizes_, is_output)) findings.push_back(*finding);
+    };
+    for (size_t i = 0; i < std::min(model.graph.outputs.size(), made.outputs.size()); ++i)
+      hold(model.graph.outputs[i], made.outputs[i], true);
+    // The values of a branch that was taken may have the names of others.
+    std::map<std::string_view, size_t> named;
+    for (const graph::Value& value : made.values) ++named[value.name];
+    for (const onnx::ValueInfo& info : model.graph.value_infos)
+      if (named[info.name] == 1) hold(info, made.find_value(info.name), false);
   }
 
   static std::optional<Finding> disagreement(const onnx::ValueInfo& info, const graph::Value& value,
-                                             const loader::SymbolSizes& sizes) {
+                                             const loader::SymbolSizes& sizes, bool is_output) {
     const auto differs = [&](bool is_error, const std::string& declared) {
       return Finding{is_error, "value " + onnx::quote(info.name) + " is declared " + declared +
                                    " but comes out " + loader::type_text(value)};
     };
     if (info.dtype != core::DType::kUndefined && info.dtype != value.dtype)
-      return differs(true, std::string(core::dtype_name(info.dtype)));
+      return differs(is_output, std::string(core::dtype_name(info.dtype)));
     if (!info.has_shape) return std::nullopt;
     bool same = info.shape.size() == value.shape->size();
     for (size_t i = 0; same && i < info.shape.size(); ++i) {
@@ -146,7 +153,8 @@ class Planner {
 
   const graph::Graph& graph_;
   session::Device& device_;
-  const PlanOptions& options_;
+  bool run_;
+  loader::SymbolSizes sizes_;
 };
 
 void check_runs(const onnx::ModelDef& model, session::Device& device, const PlanOptions& options,
@@ -156,7 +164,7 @@ void check_runs(const onnx::ModelDef& model, session::Device& device, const Plan
     check.inputs.push_back(graph.value(id).name + " " + loader::type_text(graph.value(id)));
   for (const graph::ValueId id : graph.outputs)
     check.outputs.push_back(graph.value(id).name + " " + loader::type_text(graph.value(id)));
-  Planner planner(graph, device, options);
+  Planner planner(graph, device, options, check.path);
   check.runs.push_back(planner.plan(true, &model, check.findings));
   const bool switched = std::any_of(graph.inputs.begin(), graph.inputs.end(),
                                     [&](graph::ValueId id) { return is_switch(graph.value(id)); });

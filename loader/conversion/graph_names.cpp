@@ -56,6 +56,7 @@ class NamesChecker {
     check_graph(model_.graph(), nullptr, "");
     for (const proto::FunctionProto& function : model_.functions()) check_function(function);
     count_unread();
+    warn_of_order();
     return std::move(report_);
   }
 
@@ -150,9 +151,8 @@ class NamesChecker {
     const auto later = producer.find(name);
     if (later == producer.end()) {
       error(text + " reads " + quote(name) + ", which no node, input or initialiser provides");
-    } else {
-      error(text + " reads " + quote(name) + ", which node " + std::to_string(later->second) +
-            " behind it produces: nodes must stand in the order of execution");
+    } else if (out_of_order_++ == 0) {
+      first_out_of_order_ = text + " reads " + quote(name) + " of node " + std::to_string(later->second);
     }
   }
 
@@ -211,6 +211,14 @@ class NamesChecker {
                                  first);
   }
 
+  // Engines sort the nodes; the specification and its checker want them sorted.
+  void warn_of_order() {
+    if (out_of_order_ == 0) return;
+    report_.warnings.push_back("nodes do not stand in the order of execution, " +
+                               std::to_string(out_of_order_) + " times; first " + first_out_of_order_ +
+                               "; `vulcap optimize --level 0` sorts them");
+  }
+
   const proto::ModelProto& model_;
   std::set<std::pair<std::string, std::string>> functions_;
   Opsets opsets_;
@@ -218,6 +226,8 @@ class NamesChecker {
   std::map<std::string, std::string> written_;  // value -> the node that produces it
   bool inside_function_ = false;
   int depth_ = 0;
+  size_t out_of_order_ = 0;
+  std::string first_out_of_order_;
   NamesReport report_;
 };
 

@@ -63,7 +63,8 @@ const std::vector<Fault> kFaults = {
        builder::add_node(&graph_of(m), "Relu", {"x"}, {"later"});
        graph_of(m).mutable_node(0)->set_input(0, "later");
      },
-     {"node 0", "which node 1 behind it produces"}},
+     {"node 0", "reads \"later\" of node 1", "optimize --level 0"},
+     false},
     {"output_of_nothing",
      [](ModelProto& m) { graph_of(m).mutable_node(0)->set_output(0, "other"); },
      {"output \"y\" is not produced"}},

@@ -46,7 +46,7 @@ class OptimizeTest : public ::testing::Test {
 graph::Graph specialised(const graph::Graph& graph, bool flag, int64_t side) {
   std::map<std::string, passes::InputSpec> specs;
   const auto sizes = loader::with_usual_sizes(
-      graph, {{core::intern_symbol("height"), side}, {core::intern_symbol("width"), side}});
+      graph, {{core::intern_symbol("height"), side}, {core::intern_symbol("width"), side}}, {});
   for (const graph::ValueId id : graph.inputs) {
     const graph::Value& value = graph.value(id);
     passes::InputSpec& spec = specs[value.name];

@@ -1,11 +1,8 @@
 #include "loader/conversion/optimize/output_check.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "loader/conversion/diff.h"
-#include "loader/image/preprocess.h"
-#include "loader/read_json.h"
 #include "loader/tensor_files.h"
 #include "loader/verify/tolerance.h"
 #include "runtime/core/error.h"
@@ -34,24 +31,6 @@ std::vector<NamedTensors> expected_inputs(const graph::Graph& graph, const fs::p
   return sets;
 }
 
-// The size of the images that the folder's processor makes.
-void add_image_size(const fs::path& model, loader::SymbolSizes& sizes) {
-  for (const fs::path& folder : {model.parent_path(), model.parent_path() / ".."}) {
-    const fs::path path = folder / "preprocessor_config.json";
-    if (!fs::exists(path)) continue;
-    try {
-      const auto config = image::parse_preprocess_config(loader::read_json_object(path), path.string());
-      const bool crops = config.do_center_crop;
-      if (!crops && config.resize_rule != image::ResizeRule::kFixed) return;
-      sizes.emplace(core::intern_symbol("height"), crops ? config.crop_height : config.target_height);
-      sizes.emplace(core::intern_symbol("width"), crops ? config.crop_width : config.target_width);
-    } catch (const core::Error&) {
-      // of another kind of model
-    }
-    return;
-  }
-}
-
 // One bool decides which branch of a merged decoder runs: each of its values is tried.
 std::vector<NamedTensors> input_sets(const graph::Graph& graph, const fs::path& model,
                                      const CompareOptions& options) {
@@ -60,9 +39,7 @@ std::vector<NamedTensors> input_sets(const graph::Graph& graph, const fs::path& 
     if (!expected.empty()) return expected;
   }
   const NamedTensors given = loader::read_inputs(graph, options.given);
-  loader::SymbolSizes sizes = options.sizes;
-  add_image_size(model, sizes);
-  sizes = loader::with_usual_sizes(graph, std::move(sizes));
+  const auto sizes = loader::with_usual_sizes(graph, options.sizes, model);
   std::vector<NamedTensors> sets{loader::draw_inputs(graph, sizes, options.seed, given)};
   for (const graph::ValueId id : graph.inputs) {
     const std::string& name = graph.value(id).name;
