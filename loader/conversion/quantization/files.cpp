@@ -50,9 +50,10 @@ void check_changes(const Changes& changes, Format to) {
 
 FileResult convert(const fs::path& in, const fs::path& out, const Options& options,
                    const std::function<void(const Changes&)>& check) {
-  FileResult result{in, out, options.to, bytes_of(in), 0, {}};
+  FileResult result{in, out, options.to, 0, 0, {}};
   try {
     onnx::read_model(in);  // says what is wrong with it
+    result.bytes_before = bytes_of(in);
     onnx::EditableModel model = onnx::EditableModel::read(in);
     result.changes = quantize_model(model, options);
     check(result.changes);

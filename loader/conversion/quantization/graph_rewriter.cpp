@@ -250,12 +250,6 @@ void set_attribute(proto::NodeProto& node, const std::string& name, int64_t valu
   attribute.set_i(value);
 }
 
-void set_attribute(proto::NodeProto& node, const std::string& name, float value) {
-  proto::AttributeProto& attribute = fresh_attribute(node, name);
-  attribute.set_type(proto::AttributeProto::FLOAT);
-  attribute.set_f(value);
-}
-
 void set_attribute(proto::NodeProto& node, const std::string& name, const std::vector<int64_t>& values) {
   proto::AttributeProto& attribute = fresh_attribute(node, name);
   attribute.set_type(proto::AttributeProto::INTS);

@@ -92,7 +92,6 @@ const ::onnx::AttributeProto* find_attribute(const ::onnx::NodeProto& node, cons
 int64_t integer_attribute(const ::onnx::NodeProto& node, const std::string& name, int64_t otherwise);
 float real_attribute(const ::onnx::NodeProto& node, const std::string& name, float otherwise);
 void set_attribute(::onnx::NodeProto& node, const std::string& name, int64_t value);
-void set_attribute(::onnx::NodeProto& node, const std::string& name, float value);
 void set_attribute(::onnx::NodeProto& node, const std::string& name, const std::vector<int64_t>& values);
 // "node /mlp/fc (Gemm)"
 std::string node_text(const ::onnx::NodeProto& node);

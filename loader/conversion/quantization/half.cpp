@@ -1,5 +1,6 @@
 #include "loader/conversion/quantization/half.h"
 
+#include <cmath>
 #include <utility>
 
 #include "loader/conversion/quantization/half_plan.h"
@@ -10,8 +11,6 @@ namespace {
 
 namespace proto = ::onnx;
 using Type = proto::TensorProto;
-
-constexpr int64_t kClipWithOperands = 11;
 
 class HalfWriter {
  public:
@@ -35,10 +34,15 @@ class HalfWriter {
     const auto [found, is_new] = names_.try_emplace(&value);
     if (!is_new) return found->second;
     const bool is_output = outermost_->find(name) == &value && outermost_outputs_.count(name);
-    const bool keeps_half = value.constant != nullptr ? !value.wants_full : value.half && !is_output;
-    found->second = {keeps_half ? name : rewriter_.unique(name + "_fp16"),
-                     keeps_half ? rewriter_.unique(name + "_fp32") : name};
+    const bool half_keeps_name = keeps_half(value) && !is_output;
+    found->second = {half_keeps_name ? name : rewriter_.unique(name + "_fp16"),
+                     half_keeps_name ? rewriter_.unique(name + "_fp32") : name};
     return found->second;
+  }
+
+  // Whether fp16 is the type in which a value is there without a Cast.
+  static bool keeps_half(const HalfValue& value) {
+    return value.constant != nullptr ? value.wants_half && !value.wants_full : value.half;
   }
 
   void write_graph(proto::GraphProto& graph) {
@@ -69,13 +73,31 @@ class HalfWriter {
     for (int i = 0; i < count; ++i) {
       proto::TensorProto& tensor = *graph.mutable_initializer(i);
       const HalfValue& value = plan.values.at(tensor.name());
-      if (!value.is_float() || !value.wants_half) continue;
+      if (!value.is_float()) continue;
+      if (value.wants_full && value.masks) saturate(tensor);
+      if (!value.wants_half) continue;
       const std::string name = names_of(tensor.name(), value).half;
       core::Tensor half = core::to_half(rewriter_.model().tensor(tensor));
       proto::TensorProto& message = value.wants_full ? *graph.add_initializer() : tensor;
       message.set_name(name);
       rewriter_.model().set_tensor(message, std::move(half));
     }
+  }
+
+  // Numbers that stand for infinity become the largest of fp16, so that what is computed from them is finite
+  // there.
+  void saturate(proto::TensorProto& message) {
+    core::Tensor tensor = rewriter_.model().tensor(message);
+    std::vector<float> numbers(tensor.as<float>().begin(), tensor.as<float>().end());
+    bool changes = false;
+    for (float& number : numbers) {
+      if (!stands_for_infinity(number)) continue;
+      number = std::copysign(kLargestHalf, number);
+      changes = true;
+    }
+    if (changes)
+      rewriter_.model().set_tensor(message,
+                                   core::Tensor::from<float>(core::DType::kF32, tensor.shape(), numbers));
   }
 
   void write_node(proto::GraphProto& graph, HalfGraph& plan, proto::NodeProto& node) {
@@ -86,8 +108,13 @@ class HalfWriter {
       const HalfValue* value = plan.find(node.input(i));
       if (value == nullptr || !value->is_float()) continue;
       const Pair& names = names_of(node.input(i), *value);
-      node.set_input(i, half && !HalfPlan::stays_full(node, i) ? names.half : names.full);
+      const bool reads_half =
+          HalfPlan::reads_shape(node) ? keeps_half(*value) : half && !HalfPlan::stays_full(node, i);
+      node.set_input(i, reads_half ? names.half : names.full);
     }
+    if (node.op_type() == "ConstantOfShape")
+      for (proto::AttributeProto& value : *node.mutable_attribute())
+        if (value.t().data_type() == Type::FLOAT) saturate(*value.mutable_t());
     if (half && node.op_type() == "Cast") set_attribute(node, "to", int64_t(Type::FLOAT16));
     const std::vector<std::string> outputs(node.output().begin(), node.output().end());
     for (int i = 0; i < node.output_size(); ++i)
@@ -105,48 +132,17 @@ class HalfWriter {
     if (value.half && value.wants_full) {
       cast(graph, names.half, names.full, Type::FLOAT);
     } else if (!value.half && value.wants_half) {
-      cast(graph, value.computed ? clipped(graph, names.full) : names.full, names.half, Type::FLOAT16);
+      cast(graph, names.full, names.half, Type::FLOAT16);
     }
   }
 
   void cast(proto::GraphProto& graph, const std::string& from, const std::string& to, int32_t type) {
-    proto::NodeProto& node = add(graph, "Cast", from, to);
-    set_attribute(node, "to", int64_t(type));
-  }
-
-  // Masks are fp32 numbers far outside of fp16, which a Cast alone would make infinite.
-  std::string clipped(proto::GraphProto& graph, const std::string& name) {
-    constexpr float kLargest = 65504.0f;
-    const std::string clipped = rewriter_.unique(name + "_clipped");
-    proto::NodeProto& node = add(graph, "Clip", name, clipped);
-    if (rewriter_.opset("") >= kClipWithOperands) {
-      node.add_input(bound(graph, -kLargest));
-      node.add_input(bound(graph, kLargest));
-    } else {
-      set_attribute(node, "min", -kLargest);
-      set_attribute(node, "max", kLargest);
-    }
-    return clipped;
-  }
-
-  std::string bound(proto::GraphProto& graph, float value) {
-    std::string& name = bounds_[{&graph, value}];
-    if (!name.empty()) return name;
-    name = rewriter_.unique(value < 0 ? "fp16_lowest" : "fp16_largest");
-    proto::TensorProto& message = *graph.add_initializer();
-    message.set_name(name);
-    rewriter_.model().set_tensor(message, core::Tensor::from<float>(core::DType::kF32, {}, {value}));
-    return name;
-  }
-
-  proto::NodeProto& add(proto::GraphProto& graph, const char* op, const std::string& from,
-                        const std::string& to) {
     proto::NodeProto& node = *graph.add_node();
-    node.set_op_type(op);
-    node.set_name(rewriter_.unique(to + "_" + op));
+    node.set_op_type("Cast");
+    node.set_name(rewriter_.unique(to + "_Cast"));
     node.add_input(from);
     node.add_output(to);
-    return node;
+    set_attribute(node, "to", int64_t(type));
   }
 
   void write_branch_outputs(proto::GraphProto& graph, HalfGraph& plan) {
@@ -166,7 +162,6 @@ class HalfWriter {
   HalfGraph* outermost_ = nullptr;
   std::set<std::string> outermost_outputs_;
   std::map<const HalfValue*, Pair> names_;
-  std::map<std::pair<const proto::GraphProto*, float>, std::string> bounds_;
 };
 
 }  // namespace

@@ -13,11 +13,10 @@ namespace proto = ::onnx;
 using Names = std::set<std::string>;
 using Inputs = std::vector<HalfValue*>;
 
-constexpr float kLargestHalf = 65504.0f;
-// Masks write minus infinity as a number so large, which the largest of fp16 does as well.
-constexpr float kStandsForInfinity = 1e9f;
 // Constants of as many numbers are weights; smaller ones may be what positions are multiplied with.
 constexpr size_t kTableNumbers = 1024;
+
+constexpr int kActivationAxes = 3;
 
 const Names kConverts = {"Conv",
                          "ConvTranspose",
@@ -109,6 +108,7 @@ const Names kFollows = {"Add",
                         "Greater",
                         "GreaterOrEqual",
                         "IsNaN"};
+const Names kMaskArithmetic = {"Where", "Mul", "Add", "Sub", "Expand", "Concat", "Tile"};
 // Of a statistic and constants another statistic.
 const Names kKeepStatistic = {"Add", "Sqrt", "Reciprocal", "Pow", "Div", "Clip", "Max", "Log", "Mul"};
 
@@ -150,12 +150,16 @@ bool is_matrix(const HalfValue* value) {
   return axes >= 2;
 }
 
-// Every float operand is a constant, and one of them is a table.
-bool moves_table(const Inputs& inputs) {
-  const bool constant = std::all_of(inputs.begin(), inputs.end(), [](const HalfValue* value) {
+bool reads_constants(const Inputs& inputs) {
+  return std::all_of(inputs.begin(), inputs.end(), [](const HalfValue* value) {
     return value == nullptr || !value->is_float() || value->constant != nullptr;
   });
-  return constant && std::any_of(inputs.begin(), inputs.end(), is_table);
+}
+
+// Tables on their way, and masks: what to add where a condition holds.
+bool moves_constants(const proto::NodeProto& node, const Inputs& inputs) {
+  if (!reads_constants(inputs)) return false;
+  return node.op_type() == "Where" || std::any_of(inputs.begin(), inputs.end(), is_table);
 }
 
 bool converts(const proto::NodeProto& node, const Inputs& inputs) {
@@ -170,17 +174,14 @@ bool follows(const proto::NodeProto& node, const Inputs& inputs, const Names& re
   const std::string& op = node.op_type();
   if (op == "Gather" && is_table(inputs[0])) return true;
   if (op == "Cast") return integer_attribute(node, "to", 0) == proto::TensorProto::FLOAT && any_leads(inputs);
-  if (!kFollows.count(op) || !(any_leads(inputs) || moves_table(inputs))) return false;
+  if (!kFollows.count(op) || !(any_leads(inputs) || moves_constants(node, inputs))) return false;
   if ((op == "Sub" || op == "Mul" || op == "Div") && any_statistic(inputs)) return false;
   return !(is_square(node) && reduced.count(node.output(0)));
 }
 
 // What is known of an output that stays fp32.
 void describe_full(const proto::NodeProto& node, const Inputs& inputs, HalfValue& output) {
-  if (!is_standard(node)) {
-    output.computed = true;
-    return;
-  }
+  if (!is_standard(node)) return;
   const bool constants = std::all_of(inputs.begin(), inputs.end(), [](const HalfValue* value) {
     return value == nullptr || value->statistic || value->constant != nullptr || !value->is_float();
   });
@@ -188,10 +189,14 @@ void describe_full(const proto::NodeProto& node, const Inputs& inputs, HalfValue
   output.statistic = is_reduction(node) || (statistic && constants && kKeepStatistic.count(node.op_type()));
   const bool scales = node.op_type() == "Mul" || node.op_type() == "Div";
   output.normal = scales && statistic && !output.statistic;
-  output.computed = !output.normal;
 }
 
 }  // namespace
+
+bool stands_for_infinity(float number) {
+  constexpr float kSmallest = 1e9f;
+  return std::isfinite(number) && std::fabs(number) >= kSmallest;
+}
 
 bool HalfValue::is_float() const { return type == proto::TensorProto::FLOAT; }
 
@@ -215,11 +220,19 @@ bool HalfPlan::stays_full(const proto::NodeProto& node, int input) {
   return node.op_type() == "Resize" && input > 0;  // roi and scales
 }
 
+bool HalfPlan::reads_shape(const proto::NodeProto& node) {
+  return is_standard(node) && (node.op_type() == "Shape" || node.op_type() == "Size");
+}
+
 void HalfPlan::plan_graph(proto::GraphProto& graph, HalfGraph* outer, bool frozen) {
   auto& plan = *(graphs_[&graph] = std::make_unique<HalfGraph>());
   plan.outer = outer;
-  for (const auto& input : graph.input())
-    plan.values[input.name()].type = input.type().tensor_type().elem_type();
+  for (const auto& input : graph.input()) {
+    const auto& type = input.type().tensor_type();
+    // Images, hidden states and caches; what has fewer axes may count positions.
+    const bool normal = outer == nullptr && type.shape().dim_size() >= kActivationAxes;
+    plan.values[input.name()] = {.type = type.elem_type(), .normal = normal};
+  }
   for (const proto::TensorProto& tensor : graph.initializer())
     plan.values[tensor.name()] = {.type = tensor.data_type(), .constant = &tensor};
   for (const proto::NodeProto& node : graph.node())
@@ -239,9 +252,11 @@ void HalfPlan::plan_node(proto::NodeProto& node, HalfGraph& graph, bool frozen) 
   }
   const bool half = !frozen && decide(node, graph, inputs);
   if (half) half_nodes_.insert(&node);
-  for (int i = 0; i < node.input_size(); ++i) {
+  for (int i = 0; i < node.input_size() && !reads_shape(node); ++i) {
     if (inputs[size_t(i)] == nullptr || !inputs[size_t(i)]->is_float()) continue;
-    (half && !stays_full(node, i) ? inputs[size_t(i)]->wants_half : inputs[size_t(i)]->wants_full) = true;
+    const bool reads_half = half && !stays_full(node, i);
+    (reads_half ? inputs[size_t(i)]->wants_half : inputs[size_t(i)]->wants_full) = true;
+    inputs[size_t(i)]->masks &= reads_half || (!frozen && kMaskArithmetic.count(node.op_type()));
   }
   const std::vector<int32_t> produced = output_types(node, types);
   // The mean and deviation of normalisations are fp32 by definition.
@@ -271,7 +286,6 @@ void HalfPlan::plan_branches(proto::NodeProto& node, HalfGraph& graph, bool froz
       output.type = std::max(output.type, inner->type);
       output.half |= inner->is_float() && inner->half;
     }
-    output.computed = !output.half;
     for (proto::GraphProto* branch : branches) {
       HalfGraph& plan = *graphs_.at(branch);
       plan.half_outputs.push_back(output.half);
@@ -285,7 +299,7 @@ void HalfPlan::plan_loop(proto::NodeProto& node, HalfGraph& graph) {
   for (const std::string& name : node.input())
     if (HalfValue* value = graph.find(name); value != nullptr) value->wants_full = true;
   const int first = node.op_type() == "Loop" ? 1 : 0;  // a loop's body says first whether it goes on
-  for (int i = 0; i < node.output_size(); ++i) graph.values[node.output(i)] = {.computed = true};
+  for (int i = 0; i < node.output_size(); ++i) graph.values[node.output(i)] = {};
   for (proto::AttributeProto& attribute : *node.mutable_attribute()) {
     if (!attribute.has_g()) continue;
     proto::GraphProto& body = *attribute.mutable_g();
@@ -323,7 +337,7 @@ bool HalfPlan::exceeds_half(const proto::TensorProto& constant) {
   const core::Tensor tensor = model_.tensor(constant);
   const auto numbers = tensor.as<float>();
   return found->second = std::any_of(numbers.begin(), numbers.end(), [](float number) {
-           return std::fabs(number) > kLargestHalf && std::fabs(number) < kStandsForInfinity;
+           return std::fabs(number) > kLargestHalf && std::isfinite(number) && !stands_for_infinity(number);
          });
 }
 

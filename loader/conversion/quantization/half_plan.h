@@ -16,6 +16,10 @@
 
 namespace vulcap::quantization {
 
+inline constexpr float kLargestHalf = 65504.0f;
+// Masks write minus infinity as a finite number far outside of fp16.
+bool stands_for_infinity(float number);
+
 // A value of a graph, or a constant of it.
 struct HalfValue {
   int32_t type = 0;         // TensorProto::DataType
@@ -24,7 +28,7 @@ struct HalfValue {
   bool wants_full = false;  // something reads it in fp32
   bool statistic = false;   // fp32: a sum over many numbers, or what follows from it alone
   bool normal = false;      // fp32: a quotient by a statistic; it is read in fp16 where that is possible
-  bool computed = false;    // fp32: neither an input nor normal, and may exceed the range of fp16
+  bool masks = true;        // constants: nothing but the arithmetic of masks reads it in fp32
   const ::onnx::TensorProto* constant = nullptr;
 
   bool is_float() const;
@@ -54,6 +58,8 @@ class HalfPlan {
 
   // Whether an input of a node that turns to half stays fp32 there.
   static bool stays_full(const ::onnx::NodeProto& node, int input);
+  // Whether a node reads no numbers, and takes a value in either type.
+  static bool reads_shape(const ::onnx::NodeProto& node);
 
  private:
   void plan_graph(::onnx::GraphProto& graph, HalfGraph* outer, bool frozen);
