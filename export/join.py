@@ -93,10 +93,26 @@ def empty(branch: str, value: ValueInfoProto) -> NodeProto:
     )
 
 
+def common_outputs(first: GraphProto, later: GraphProto) -> list[ValueInfoProto]:
+    """Declared so that it is true of both branches."""
+    of_later = {value.name: value for value in later.output}
+    return [of_later.get(value.name) or perhaps_empty(value) for value in first.output]
+
+
+def perhaps_empty(value: ValueInfoProto) -> ValueInfoProto:
+    """Its sizes under names of their own, for empty() has others than the inputs of those names."""
+    result = ValueInfoProto()
+    result.CopyFrom(value)
+    for dim in result.type.tensor_type.shape.dim:
+        if dim.dim_param:
+            dim.dim_param = f"present_{dim.dim_param}"
+    return result
+
+
 def join_decoders(first: ModelProto, later: ModelProto) -> ModelProto:
     """`later` runs where the new input use_cache_branch, bool[1], is true. Both models are used up."""
     weights = SharedWeights()
-    outputs = list(first.graph.output)
+    outputs = common_outputs(first.graph, later.graph)
     inputs = {value.name: value for value in (*first.graph.input, *later.graph.input)}
     branches = {
         "else_branch": make_branch("first", first.graph, outputs, weights),
