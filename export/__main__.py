@@ -16,7 +16,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import onnx
 import transformers
 
-from .checkpoint import read_config
+from .checkpoint import fetch_revision, read_config
 from .exporters import OPSETS, check_opset, export_graph
 from .images import write_images
 from .join import join_decoders
@@ -46,6 +46,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     cache = parser.add_mutually_exclusive_group()
     cache.add_argument("--with-cache", dest="with_cache", action="store_true", default=None)
     cache.add_argument("--without-cache", dest="with_cache", action="store_false", default=None)
+    add("--revision", help="branch, tag or commit of a model on the hub; default: main")
     add("--trust-remote-code", action="store_true", help="run the code that comes with the checkpoint")
     add(
         "--external-data",
@@ -80,6 +81,8 @@ def options_of(given: argparse.Namespace) -> Options:
     options.validates = not given.no_validation
     options.opset = given.opset or {"torchscript": 17, "dynamo": 18}[given.exporter]
     check_opset(options)
+    if given.revision is not None:
+        options.checkpoint = fetch_revision(options.checkpoint, given.revision)
     return options
 
 

@@ -5,13 +5,30 @@ import pathlib
 from typing import Any
 
 import torch
+from huggingface_hub import snapshot_download
 from transformers import AutoConfig, AutoImageProcessor, AutoProcessor, PretrainedConfig, PreTrainedModel
 
 from .options import USAGE, ExportError, Options
 
+NOT_NEEDED = ["*.onnx*", "*.gguf", "*.h5", "*.msgpack"]  # beside PyTorch's weights
+
 
 def one_line(error: Exception) -> str:
     return str(error).strip().split("\n")[0]
+
+
+def fetch_revision(checkpoint: str, revision: str) -> str:
+    """The folder with that revision of a model on the hub, downloaded where it is not in the cache."""
+    if pathlib.Path(checkpoint).is_dir():
+        raise ExportError(
+            f"--revision {revision}: {checkpoint} is a folder; revisions are of models on the hub", USAGE
+        )
+    try:
+        return snapshot_download(checkpoint, revision=revision, ignore_patterns=NOT_NEEDED)
+    except Exception as error:
+        raise ExportError(
+            f"{checkpoint}, revision {revision}: cannot be downloaded: {one_line(error)}"
+        ) from error
 
 
 def read_config(options: Options) -> PretrainedConfig:

@@ -76,10 +76,10 @@ class MoondreamCaptioner(EmbeddedCaptioner):
 def load(options: Options, config: PretrainedConfig) -> Export:
     model = load_model(AutoModelForCausalLM, options)
     parts = (getattr(model, "vision_encoder", None), getattr(model, "text_model", None))
-    if None in parts or not hasattr(parts[0], "projection"):
+    if not hasattr(parts[0], "projection") or not isinstance(parts[1], PreTrainedModel):
         raise ExportError(
             f"{options.checkpoint}: {type(model).__name__} has no vision_encoder and text_model; moondream2 "
-            "had them up to revision 2024-08-26: download that one and name its folder"
+            "had them up to --revision 2024-08-26"
         )
     vision, text = parts
     language_model = text if isinstance(text, PhiForCausalLM) else as_phi(text)
