@@ -1,6 +1,7 @@
 #include "loader/conversion/check.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -31,8 +32,12 @@ struct Options {
 std::string mb(uint64_t bytes) { return amount_text(double(bytes), "bytes"); }
 
 void print_findings(const std::vector<Finding>& findings) {
-  for (const Finding& finding : findings)
-    std::printf("  %s: %s\n", finding.is_error ? "error" : "warning", printable(finding.text).c_str());
+  constexpr size_t kShown = 12;
+  for (size_t i = 0; i < std::min(kShown, findings.size()); ++i)
+    std::printf("  %s: %s\n", findings[i].is_error ? "error" : "warning",
+                printable(findings[i].text).c_str());
+  if (findings.size() > kShown)
+    std::printf("  ... and %zu more, which --format json lists\n", findings.size() - kShown);
 }
 
 void print_run(const PlannedRun& run, const std::string& device, bool was_run) {
@@ -149,6 +154,8 @@ Json json_of(const FolderCheck& check) {
 }
 
 std::vector<std::filesystem::path> models_of(const std::string& target) {
+  if (!std::filesystem::exists(target))
+    throw core::Error(core::ErrorCode::kInvalidModel, target + ": file not found");
   if (!std::filesystem::is_directory(target)) return {target};
   std::vector<std::filesystem::path> models;
   for (const loader::OnnxFile& file : loader::list_onnx_files(target)) models.push_back(file.path);

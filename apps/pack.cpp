@@ -19,9 +19,9 @@ struct Options {
 std::string bytes_text(size_t bytes) { return amount_text(double(bytes), "bytes"); }
 
 void print(const conversion::Packed& packed) {
-  const std::string files = packed.data_files == 0
-                                ? "one file"
-                                : "a model and " + std::to_string(packed.data_files) + " data files";
+  const std::string files = packed.data_files == 0 ? "one file"
+                                                   : "a model and " + std::to_string(packed.data_files) +
+                                                         " data file" + (packed.data_files > 1 ? "s" : "");
   std::printf("%s: %zu tensors of %s in %s of %s", packed.out.c_str(), packed.tensors,
               bytes_text(packed.tensor_bytes).c_str(), files.c_str(), bytes_text(packed.file_bytes).c_str());
   if (packed.merged.count > 0)

@@ -130,7 +130,10 @@ class StructureChecker {
     for (const proto::OperatorSetIdProto& opset : model.opset_import()) {
       const std::string domain = opset.domain() == "ai.onnx" ? "" : opset.domain();
       const auto [at, is_new] = structure_.opsets.emplace(domain, opset.version());
-      if (!is_new) error("the opset of " + (domain.empty() ? "ai.onnx" : quote(domain)) + " is stated twice");
+      if (!is_new) {
+        const std::string name = domain.empty() ? "ai.onnx" : quote(domain);
+        add(at->second != opset.version(), "the opset of " + name + " is stated twice");
+      }
       if (opset.version() < 1) error("the opset of " + quote(domain) + " has no version");
     }
     if (structure_.opsets.empty()) error("states no opset (opset_import is empty)");

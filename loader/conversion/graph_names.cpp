@@ -112,7 +112,7 @@ class NamesChecker {
       if (!seen.insert(tensor.name()).second)
         error(where + "initialiser " + quote(tensor.name()) + " is given twice");
       if (!inputs.count(tensor.name())) {
-        if (model_.ir_version() <= kInitialisersAreInputs)
+        if (model_.ir_version() > 0 && model_.ir_version() <= kInitialisersAreInputs)
           error(where + "initialiser " + quote(tensor.name()) + " is no input, which IR version 3 asks for");
         if (!scope.names.count(tensor.name())) provide(scope, tensor.name(), where + "initialiser");
       }

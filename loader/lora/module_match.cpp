@@ -44,6 +44,7 @@ bool is_wrapper(const std::string& part) {
 struct Fit {
   int grade = 0;      // 1 to 4, see the header
   std::string inner;  // what the adapter's name has in front, in grade 3
+  std::string group;  // the same with the next part, unless that is a number: "git.encoder."
 };
 
 std::optional<Fit> compare(const Parts& wanted, const Parts& present) {
@@ -55,47 +56,49 @@ std::optional<Fit> compare(const Parts& wanted, const Parts& present) {
   // Behind a number stands a part of a layer, which another layer has too.
   if (std::any_of(before.begin(), before.end(), is_number)) return std::nullopt;
   if (std::any_of(wrapper.begin(), wrapper.end(), is_number)) return std::nullopt;
-  if (before.empty()) return Fit{wrapper.empty() ? 1 : 2, ""};
+  if (before.empty()) return Fit{wrapper.empty() ? 1 : 2, "", ""};
   if (wrapper.empty()) {
     std::string inner;
     for (const std::string& part : before) inner += part + ".";
-    return Fit{3, inner};
+    const bool goes_on = before.size() + 1 < wanted.size() && !is_number(wanted[before.size()]);
+    return Fit{3, inner, goes_on ? inner + wanted[before.size()] + "." : inner};
   }
   const bool generic = std::all_of(before.begin(), before.end(), is_wrapper) &&
                        std::all_of(wrapper.begin(), wrapper.end(), is_wrapper);
-  return generic ? std::optional(Fit{4, ""}) : std::nullopt;
+  return generic ? std::optional(Fit{4, "", ""}) : std::nullopt;
 }
 
 struct Candidates {
   int grade = 5;
-  std::string inner;
+  std::string inner, group;
   std::vector<std::string> names;
 };
 
 Candidates best_fits(const std::string& wanted, const Modules& present,
-                     const std::set<std::string>& refused_inner) {
+                     const std::set<std::string>& refused) {
   Candidates best;
   const Parts parts = parts_of(wanted);
   for (const auto& [name, name_parts] : present) {
     const auto fit = compare(parts, name_parts);
-    if (!fit || fit->grade > best.grade || refused_inner.count(fit->inner)) continue;
-    if (fit->grade < best.grade) best = {fit->grade, fit->inner, {}};
+    if (!fit || fit->grade > best.grade || refused.count(fit->group)) continue;
+    if (fit->grade < best.grade) best = {fit->grade, fit->inner, fit->group, {}};
     best.names.push_back(name);
   }
   return best;
 }
 
-// Parts of the model, in the sense of grade 3, of which the graph lacks some of the adapter's modules.
+// Groups of modules, in the sense of grade 3, of which the graph lacks some of the adapter's.
 std::set<std::string> incomplete_parts(const std::set<std::string>& wanted,
                                        const std::set<std::string>& present, const Modules& split) {
-  std::set<std::string> parts, incomplete;
+  std::set<std::pair<std::string, std::string>> groups;  // with what stands in front of the model's part
+  std::set<std::string> incomplete;
   for (const std::string& name : wanted) {
     const Candidates fits = best_fits(name, split, {});
-    if (fits.grade == 3) parts.insert(fits.inner);
+    if (fits.grade == 3) groups.emplace(fits.group, fits.inner);
   }
-  for (const std::string& part : parts) {
+  for (const auto& [group, inner] : groups) {
     for (const std::string& name : wanted)
-      if (name.starts_with(part) && !present.count(name.substr(part.size()))) incomplete.insert(part);
+      if (name.starts_with(group) && !present.count(name.substr(inner.size()))) incomplete.insert(group);
   }
   return incomplete;
 }
@@ -108,11 +111,18 @@ std::string last_part(const std::string& inner) { return parts_of(inner.substr(0
                     "'" + a + "' and '" + b + "' fit '" + to + "' equally well, so nothing is merged");
 }
 
-}  // namespace
+// "model." where every module begins with that wrapper, else "".
+std::string common_wrapper(const std::set<std::string>& modules) {
+  if (modules.empty()) return "";
+  const std::string first = parts_of(*modules.begin()).front();
+  const bool common = is_wrapper(first) && std::all_of(modules.begin(), modules.end(), [&](const auto& name) {
+                        return name.starts_with(first + ".");
+                      });
+  return common ? first + "." : "";
+}
 
-std::map<std::string, std::string> match_modules(const std::set<std::string>& wanted,
-                                                 const std::set<std::string>& present,
-                                                 const std::string& stem) {
+std::map<std::string, std::string> match(const std::set<std::string>& wanted,
+                                         const std::set<std::string>& present, const std::string& stem) {
   Modules split;
   for (const std::string& name : present) split.emplace_back(name, parts_of(name));
   const std::set<std::string> refused = incomplete_parts(wanted, present, split);
@@ -134,6 +144,21 @@ std::map<std::string, std::string> match_modules(const std::set<std::string>& wa
     matched[name] = target;
     taken[target] = {name, fits.inner};
   }
+  return matched;
+}
+
+}  // namespace
+
+std::map<std::string, std::string> match_modules(const std::set<std::string>& wanted,
+                                                 const std::set<std::string>& present,
+                                                 const std::string& stem) {
+  std::map<std::string, std::string> matched = match(wanted, present, stem);
+  const std::string wrapper = common_wrapper(present);
+  if (!matched.empty() || wrapper.empty()) return matched;
+  std::set<std::string> inside;
+  for (const std::string& name : present) inside.insert(name.substr(wrapper.size()));
+  matched = match(wanted, inside, stem);
+  for (auto& [name, target] : matched) target = wrapper + target;
   return matched;
 }
 

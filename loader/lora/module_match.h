@@ -12,9 +12,9 @@ namespace vulcap::lora {
 // end, part by part. In order of preference:
 //   1. the same name
 //   2. the graph's name is longer: the exporter wrapped the model ("language_model." + name)
-//   3. the adapter's name is longer: the graph is one part of the model. All that the adapter has in that
-//      part must then be in the graph; where two parts fit, `stem`, the file's name, decides
-//      ("encoder_model")
+//   3. the adapter's name is longer: the graph is one part of the model, or of that part one ("git.encoder").
+//      All that the adapter has in it must then be in the graph; where two fit, `stem`, the file's name,
+//      decides ("encoder_model"). A wrapper around the whole graph ("model.") may come off for this
 //   4. both begin with other wrappers ("model.language_model." against "language_model.model.")
 // "attn" stands for "self_attn", as onnxruntime-genai's builder writes it.
 // Throws core::Error(kInvalidModel) when a name fits several modules equally well.

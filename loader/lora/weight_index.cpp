@@ -188,11 +188,13 @@ void WeightIndex::add_parameter(std::map<std::string, std::vector<size_t>>& para
   if (module.empty()) return;
   std::vector<size_t>& list = parameters[module + "." + kind];
   if (list.empty() || list.back() != weight) list.push_back(weight);
-  modules_.insert(module);
+  if (kind == "weight") modules_.insert(module);
 }
 
 void WeightIndex::index_by_name(size_t weight) {
-  const std::string_view name = without_merge_mark(weights_[weight].name);
+  // Branches may have a folder of their own: "first/fc.bias".
+  std::string_view name = without_merge_mark(weights_[weight].name);
+  name.remove_prefix(name.rfind('/') + 1);
   for (const std::string kind : {"weight", "bias"}) {
     if (!name.ends_with("." + kind)) continue;
     std::string_view module = name.substr(0, name.size() - kind.size() - 1);

@@ -51,7 +51,7 @@ class WeightIndex {
   std::vector<size_t> tied_copies(size_t weight) const;
 
   const Weight& operator[](size_t weight) const { return weights_[weight]; }
-  // Modules that have a weight or a bias.
+  // Modules that have a weight; a bias may go by another name.
   const std::set<std::string>& modules() const { return modules_; }
 
  private:

@@ -50,15 +50,28 @@ std::string DataFile::put(Bytes bytes, bool file_backed) {
 void write_model_files(const std::filesystem::path& out, const Rope& model,
                        const std::vector<DataFile>& data) {
   std::deque<loader::NewFile> files;
-  files.emplace_back(out);
-  write_rope(files.back(), model);
-  for (const DataFile& file : data) {
-    if (file.content().size() == 0) continue;
-    files.emplace_back(out.parent_path() / file.location());
-    write_rope(files.back(), file.content());
-  }
+  std::vector<std::filesystem::path> paths;
+  const auto write = [&](const std::filesystem::path& path, const Rope& content) {
+    files.emplace_back(path);
+    paths.push_back(path);
+    write_rope(files.back(), content);
+  };
+  write(out, model);
+  for (const DataFile& file : data)
+    if (file.content().size() > 0) write(out.parent_path() / file.location(), file.content());
   // The model last: it is what says that the others are there.
-  for (auto file = files.rbegin(); file != files.rend(); ++file) file->commit();
+  std::vector<std::filesystem::path> placed;
+  std::error_code ignored;
+  try {
+    for (size_t i = files.size(); i-- > 0;) {
+      const bool replaces = std::filesystem::exists(paths[i], ignored);
+      files[i].commit();
+      if (!replaces) placed.push_back(paths[i]);
+    }
+  } catch (...) {
+    for (const std::filesystem::path& path : placed) std::filesystem::remove(path, ignored);
+    throw;
+  }
 }
 
 void refuse_same_file(const std::filesystem::path& read, const std::filesystem::path& written) {

@@ -18,8 +18,15 @@ std::string module_of_metadata(const std::pair<std::string, std::string>& entry)
 std::string module_of_name(const std::string& name) {
   const size_t end = name.rfind('/');
   if (!name.starts_with('/') || end == 0) return "";
-  std::string module = name.substr(1, end - 1);
-  std::replace(module.begin(), module.end(), '/', '.');
+  std::string module;
+  for (size_t begin = 1; begin < end;) {
+    const size_t stop = name.find('/', begin);
+    const std::string part = name.substr(begin, stop - begin);
+    begin = stop + 1;
+    // A Sequential that was called stands before its children, whose names begin with its own: "fc/fc.0".
+    if (name.compare(begin, part.size() + 1, part + ".") == 0) continue;
+    module += (module.empty() ? "" : ".") + part;
+  }
   return module;
 }
 

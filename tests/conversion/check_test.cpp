@@ -182,7 +182,6 @@ TEST(Check, NamesWhatIsNoModel) {
     EXPECT_TRUE(exits(outcome, 3));
     EXPECT_NE(outcome.out.find(part), std::string::npos) << outcome.out;
   }
-  EXPECT_TRUE(exits(run_vulcap({"check", (folder / "none.onnx").string()}), 3));
   EXPECT_TRUE(refuses(run_vulcap({"check", folder.path().string() + "/empty"}), 3, {"file not found"}));
 }
 
@@ -212,7 +211,7 @@ TEST(Check, TellsWhatIsLacking) {
 TEST(Check, FindsNoErrorInGoodModels) {
   size_t models = 0;
   for (const auto& entry : fs::recursive_directory_iterator(kTestData)) {
-    if (entry.path().extension() != ".onnx") continue;
+    if (entry.path().extension() != ".onnx" || entry.path().parent_path() == kTestData / "apps") continue;
     ++models;
     for (const conversion::Finding& finding : conversion::check_structure(entry.path()).findings)
       EXPECT_FALSE(finding.is_error) << entry.path() << ": " << finding.text;

@@ -1,5 +1,5 @@
-// What the export recipes make of a checkpoint, with a PEFT adapter merged into the folder by vulcap merge-lora,
-// answers as what they make of the checkpoint into which PEFT merged it.
+// What the export recipes make of a checkpoint, with a PEFT adapter merged into the folder by vulcap
+// merge-lora, answers as what they make of the checkpoint into which PEFT merged it.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -5,6 +5,7 @@ FOLDER is one of tests/golden/recipes. Each gets adapter/, random and as PEFT sa
 recipe exports with --adapter, where PEFT merges. Needs what export/requirements.txt lists.
 """
 
+import json
 import pathlib
 import shutil
 import sys
@@ -36,6 +37,9 @@ def write_adapter(checkpoint: pathlib.Path, folder: pathlib.Path) -> None:
             if "lora_" in name:
                 weight.copy_(0.2 * torch.randn(weight.shape, generator=generator))
     adapted.save_pretrained(folder)
+    settings = json.loads((folder / "adapter_config.json").read_text())
+    settings["target_modules"].sort()  # a set, otherwise another order each time
+    (folder / "adapter_config.json").write_text(json.dumps(settings, indent=2) + "\n")
     (folder / "README.md").unlink(missing_ok=True)
 
 

@@ -176,6 +176,11 @@ TEST(ModuleMatch, AGraphIsOnePartOfTheModel) {
   EXPECT_EQ(match_modules(wanted, {"0.q"}, ""), (Names{{"encoder.0.q", "0.q"}}));
   EXPECT_EQ(match_modules(wanted, {"0.q", "0.cross"}, "decoder_model"),
             (Names{{"decoder.0.q", "0.q"}, {"decoder.0.cross", "0.cross"}}));
+  // Under a wrapper, and beside another part of the same one.
+  EXPECT_EQ(match_modules({"text.bert.0.q", "vision.0.q"}, {"model.bert.0.q"}, ""),
+            (Names{{"text.bert.0.q", "model.bert.0.q"}}));
+  EXPECT_EQ(match_modules({"git.encoder.0.q", "git.image_encoder.0.k"}, {"encoder.0.q", "head"}, ""),
+            (Names{{"git.encoder.0.q", "encoder.0.q"}}));
   const std::set<std::string> same = {"encoder.block.q", "decoder.block.q"};
   EXPECT_EQ(match_modules(same, {"block.q"}, "decoder_model"), (Names{{"decoder.block.q", "block.q"}}));
   EXPECT_NE(error_of([&] { match_modules(same, {"block.q"}, "model"); }).find("equally well"),
