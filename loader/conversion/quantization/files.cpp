@@ -33,14 +33,14 @@ onnx::WriteOptions write_options(const fs::path& out) {
   return options;
 }
 
-[[noreturn]] void fail_unmatched(const std::string& pattern) {
-  throw Error(ErrorCode::kUsage, "nothing that can be quantised is called " + pattern +
+[[noreturn]] void fail_unmatched(const std::string& context, const std::string& pattern) {
+  throw Error(ErrorCode::kUsage, context + "nothing that can be quantised is called " + pattern +
                                      " (a node, weight, operator or module); vulcap inspect lists the nodes");
 }
 
 // Of a model that is to be quantised by itself.
 void check_changes(const Changes& changes, Format to) {
-  if (!changes.unmatched.empty()) fail_unmatched(changes.unmatched.front());
+  if (!changes.unmatched.empty()) fail_unmatched("", changes.unmatched.front());
   if (changes.nodes > 0) return;
   const std::string reason =
       changes.kept.empty() ? "" : ": " + changes.kept[0].node + " stays, " + changes.kept[0].reason;
@@ -151,11 +151,7 @@ class FolderConversion {
     std::map<std::string, size_t> missed;
     for (const FileResult& result : results_)
       for (const std::string& pattern : result.changes.unmatched)
-        if (++missed[pattern] == results_.size()) try {
-            fail_unmatched(pattern);
-          } catch (Error& error) {
-            throw error.add_context(dir_.string());
-          }
+        if (++missed[pattern] == results_.size()) fail_unmatched(dir_.string() + ": ", pattern);
   }
 
   fs::path dir_;

@@ -1,10 +1,19 @@
 #include "loader/conversion/quantization/weight_readers.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace vulcap::quantization {
 
 namespace proto = ::onnx;
+
+namespace {
+
+bool has_no_numbers(const proto::TensorProto& tensor) {
+  return std::find(tensor.dims().begin(), tensor.dims().end(), 0) != tensor.dims().end();
+}
+
+}  // namespace
 
 WeightReaders::WeightReaders(GraphRewriter& rewriter, UseKinds kinds, bool half, const Exclusion& exclusion)
     : exclusion_(exclusion), kinds_(kinds), half_(half) {
@@ -57,6 +66,7 @@ bool WeightReaders::is_float(const proto::TensorProto& tensor) const {
 
 WeightReaders::Judgement WeightReaders::judge(Scope& scope, const proto::NodeProto& node) const {
   Judgement judged = judge_operator(scope, node);
+  if (judged.use && has_no_numbers(*judged.use->weight.tensor)) return {};
   if (judged.use && exclusion_.matches(node, judged.use->weight.tensor->name()))
     return {std::nullopt, "excluded"};
   return judged;
