@@ -62,8 +62,9 @@ void print(const Optimized& result) {
   if (result.check.runs == 0) {
     std::printf("  outputs: not compared\n");
   } else {
-    std::printf("  outputs: equal in %d runs; largest difference %.2g, %.2g of the output's range\n",
-                result.check.runs, result.check.max_abs, result.check.max_rel);
+    std::printf("  outputs: equal in %d run%s; largest difference %.2g, %.2g of the output's range\n",
+                result.check.runs, result.check.runs == 1 ? "" : "s", result.check.max_abs,
+                result.check.max_rel);
   }
 }
 

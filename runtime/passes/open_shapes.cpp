@@ -34,12 +34,17 @@ constexpr std::array<std::string_view, 20> kBroadcasting = {
 constexpr std::array<std::string_view, 6> kWindows = {"Conv",        "MaxPool",           "AveragePool",
                                                       "ConvInteger", "GlobalAveragePool", "GlobalMaxPool"};
 
+constexpr std::string_view kOneOr = "$one_or_";
+
+// Whether the size is `other` or 1.
+bool is_one_or(const Dim& dim, const Dim& other) { return dim.text() == std::string(kOneOr) + other.text(); }
+
 // The size of an axis along which all of `dims` are read together.
 Dim broadcast_size(const std::vector<Dim>& dims) {
   Dim size(1);
   for (const Dim& dim : dims) {
-    if (dim == Dim(1) || dim == size) continue;
-    if (size == Dim(1) || (dim.is_constant() && !size.is_constant())) {
+    if (dim == Dim(1) || dim == size || is_one_or(dim, size)) continue;
+    if (size == Dim(1) || is_one_or(size, dim) || (dim.is_constant() && !size.is_constant())) {
       size = dim;
     } else if (!dim.is_constant()) {
       size = size.is_constant() ? size : new_symbol();
@@ -249,6 +254,8 @@ Dim new_symbol() {
   static std::atomic<uint64_t> next{0};
   return Dim::symbol("$open" + std::to_string(next++));
 }
+
+Dim one_or(const Dim& symbol) { return Dim::symbol(std::string(kOneOr) + symbol.text()); }
 
 Dim either_dim(const Dim& a, const Dim& b) { return a == b ? a : new_symbol(); }
 

@@ -9,6 +9,10 @@ namespace vulcap::passes {
 // A symbol that no file and no other call has.
 core::Dim new_symbol();
 
+// A size that is that of `symbol` or 1: the images of a decoder, of which each of its rows reads one or all
+// read the same.
+core::Dim one_or(const core::Dim& symbol);
+
 // One size where a value comes from either of two places: the same, or a new symbol.
 core::Dim either_dim(const core::Dim& a, const core::Dim& b);
 

@@ -15,6 +15,7 @@
 #include "runtime/graph/prune.h"
 #include "runtime/passes/fold_batch_norm.h"
 #include "runtime/passes/hoist.h"
+#include "runtime/passes/open_shapes.h"
 #include "runtime/passes/partial_evaluation.h"
 #include "runtime/passes/share_branches.h"
 
@@ -76,6 +77,23 @@ std::vector<std::string> invariant_inputs(const graph::Graph& graph) {
   }
 }
 
+bool is_of_images(const std::string& name, bool with_text) {
+  return name.starts_with("encoder_") || name.find(".encoder.") != std::string::npos ||
+         (name == "pixel_values" && with_text);
+}
+
+// Files give all inputs of a decoder one batch, but rows that are beams of one image read one encoder output.
+graph::Graph with_images_apart(graph::Graph graph) {
+  const bool with_text = graph.find_input("input_ids") != graph::kNoValue;
+  for (const graph::ValueId id : graph.inputs) {
+    graph::Value& value = graph.value(id);
+    const bool open = value.shape && !value.shape->empty() && !value.shape->front().is_constant();
+    if (open && is_of_images(value.name, with_text))
+      value.shape->front() = passes::one_or(value.shape->front());
+  }
+  return graph;
+}
+
 bool is_work(const graph::Node& node) {
   return node.op == "MatMul" || node.op == "Gemm" || node.op == "Conv" || node.op.starts_with("MatMulNBits");
 }
@@ -124,7 +142,7 @@ graph::Graph fused(graph::Graph graph, const onnx::Target& target) {
 }
 
 Parts optimized_parts(const graph::Graph& graph, OptimizeLevel level, const onnx::Target& target) {
-  graph::Graph result = passes::evaluate_partly(graph);
+  graph::Graph result = passes::evaluate_partly(with_images_apart(graph));
   // What one round leaves equal, the next one merges.
   for (size_t nodes = SIZE_MAX; level >= OptimizeLevel::kFuse && passes::count_nodes(result) < nodes;) {
     nodes = passes::count_nodes(result);
@@ -168,7 +186,7 @@ void check_outputs(const graph::Graph& before, const graph::Graph& after, const 
   try {
     result.check = compare_outputs(before, after, result.model, options.inputs);
   } catch (const Error& error) {
-    throw Error(ErrorCode::kRuntime,
+    throw Error(error.code() == ErrorCode::kUsage ? ErrorCode::kUsage : ErrorCode::kRuntime,
                 "the outputs cannot be compared: " + std::string(error.what()) +
                     "; give sizes by --dim or inputs by --inputs, or skip this by --no-check");
   }
@@ -222,6 +240,9 @@ Optimized optimize(const fs::path& model, const fs::path& out, const OptimizeOpt
   result.file_bytes_before = bytes_of(model);
   result.opset_before = opset_of(def);
   result.opset_after = target_opset(result.opset_before, options);
+  if (const fs::path folder = out.parent_path(); !folder.empty() && !fs::is_directory(folder))
+    throw Error(ErrorCode::kRuntime,
+                out.string() + ": cannot be written: there is no folder " + folder.string());
   const loader::NewFolder scratch(out.string() + ".unchecked");
   const fs::path rest = scratch.path() / out.filename();
   const fs::path prelude = loader::prelude_path(rest);
