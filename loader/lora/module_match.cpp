@@ -158,6 +158,12 @@ std::map<std::string, std::string> match_modules(const std::set<std::string>& wa
   std::set<std::string> inside;
   for (const std::string& name : present) inside.insert(name.substr(wrapper.size()));
   matched = match(wanted, inside, stem);
+  // Names like "fc" alone, without a layer's number among them, say too little.
+  const bool numbered = std::any_of(matched.begin(), matched.end(), [](const auto& item) {
+    const Parts parts = parts_of(item.second);
+    return std::any_of(parts.begin(), parts.end(), is_number);
+  });
+  if (!numbered) return {};
   for (auto& [name, target] : matched) target = wrapper + target;
   return matched;
 }

@@ -14,7 +14,8 @@ namespace vulcap::lora {
 //   2. the graph's name is longer: the exporter wrapped the model ("language_model." + name)
 //   3. the adapter's name is longer: the graph is one part of the model, or of that part one ("git.encoder").
 //      All that the adapter has in it must then be in the graph; where two fit, `stem`, the file's name,
-//      decides ("encoder_model"). A wrapper around the whole graph ("model.") may come off for this
+//      decides ("encoder_model"). A wrapper around the whole graph ("model.") may come off for this,
+//      where layers with numbers fit
 //   4. both begin with other wrappers ("model.language_model." against "language_model.model.")
 // "attn" stands for "self_attn", as onnxruntime-genai's builder writes it.
 // Throws core::Error(kInvalidModel) when a name fits several modules equally well.

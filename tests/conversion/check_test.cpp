@@ -50,7 +50,7 @@ const std::vector<Fault> kFaults = {
     {"no_ir_version", [](ModelProto& m) { m.clear_ir_version(); }, {"IR version"}},
     {"no_opset", [](ModelProto& m) { m.clear_opset_import(); }, {"opset"}},
     {"opset_twice",
-     [](ModelProto& m) { m.add_opset_import()->set_version(17); },
+     [](ModelProto& m) { m.add_opset_import()->set_version(16); },
      {"ai.onnx is stated twice"}},
     {"domain_without_opset",
      [](ModelProto& m) { graph_of(m).mutable_node(0)->set_domain("com.microsoft"); },
