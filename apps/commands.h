@@ -44,6 +44,7 @@ Command add_unpack(CLI::App& app);
 Command add_optimize(CLI::App& app);
 Command add_tokenize(CLI::App& app);
 Command add_pull(CLI::App& app);
+Command add_push(CLI::App& app);
 Command add_cache(CLI::App& app);
 Command add_serve(CLI::App& app);
 

@@ -40,15 +40,18 @@ std::string hexadecimal(const Bytes& bytes, unsigned size) {
 }
 
 // Of `prefix` and then the file's bytes, in hexadecimal.
-std::string digest(const std::filesystem::path& path, const EVP_MD* kind, std::string_view prefix) {
+std::string digest(const std::filesystem::path& path, const EVP_MD* kind, std::string_view prefix,
+                   const OnBytes& on_bytes) {
   const std::unique_ptr<EVP_MD_CTX, Release> context(EVP_MD_CTX_new());
   const std::unique_ptr<std::FILE, Release> file(std::fopen(path.c_str(), "rbe"));
   if (!file) fail(path, std::strerror(errno));
   bool ok = context && EVP_DigestInit_ex(context.get(), kind, nullptr) &&
             EVP_DigestUpdate(context.get(), prefix.data(), prefix.size());
   std::vector<unsigned char> chunk(kChunk);
-  while (const size_t count = std::fread(chunk.data(), 1, chunk.size(), file.get()))
+  while (const size_t count = std::fread(chunk.data(), 1, chunk.size(), file.get())) {
     ok = ok && EVP_DigestUpdate(context.get(), chunk.data(), count);
+    if (on_bytes) on_bytes(count);
+  }
   if (std::ferror(file.get())) fail(path, std::strerror(errno));
   Bytes bytes{};
   unsigned size = 0;
@@ -59,11 +62,18 @@ std::string digest(const std::filesystem::path& path, const EVP_MD* kind, std::s
 }  // namespace
 
 bool matches_etag(const std::filesystem::path& file, const std::string& etag) {
-  if (is_sha256(etag)) return digest(file, EVP_sha256(), "") == etag;
-  if (!is_sha1(etag)) return true;
+  if (is_sha256(etag)) return file_sha256(file) == etag;
+  return !is_sha1(etag) || git_blob_sha1(file) == etag;
+}
+
+std::string file_sha256(const std::filesystem::path& file, const OnBytes& on_bytes) {
+  return digest(file, EVP_sha256(), "", on_bytes);
+}
+
+std::string git_blob_sha1(const std::filesystem::path& file) {
   std::string header = "blob " + std::to_string(std::filesystem::file_size(file));
   header += '\0';
-  return digest(file, EVP_sha1(), header) == etag;
+  return digest(file, EVP_sha1(), header, {});
 }
 
 std::string sha256(std::string_view text) {

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "loader/hub/digest.h"
+#include "loader/hub/failure.h"
 #include "runtime/core/error.h"
 
 namespace vulcap::hub {

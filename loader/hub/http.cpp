@@ -17,6 +17,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr int kMaxRedirects = 10;
+constexpr size_t kMaxText = size_t(64) << 20;  // bytes of an answer that is read as a whole
+constexpr size_t kMaxErrorText = 4096;
 constexpr seconds kLongestWait{300};  // that a server may ask for
 constexpr milliseconds kLongestOwnWait{8000};
 
@@ -45,6 +47,14 @@ std::string trimmed(std::string_view text) {
 
 bool is_redirect(long status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+bool has_body(const Request& request) {
+  return request.method == Method::kPost || request.method == Method::kPut;
+}
+
+bool follows(const Request& request, long status) {
+  return has_body(request) ? status == 307 || status == 308 : is_redirect(status);
 }
 
 // Not a fault of the address, the certificates or the protocol, which would last.
@@ -85,6 +95,15 @@ struct HttpClient::Exchange {
   const std::atomic<bool>* stop;
   Response response{};
   std::exception_ptr thrown{};
+  uint64_t sent = 0;  // bytes of the body that libcurl took
+  std::unique_ptr<curl_slist, void (*)(curl_slist*)> headers{nullptr, curl().slist_free_all};
+
+  void add_header(const std::string& line) {
+    curl_slist* longer = curl().slist_append(headers.get(), line.c_str());
+    if (longer == nullptr) throw std::bad_alloc();
+    headers.release();
+    headers.reset(longer);
+  }
 
   void take_header(std::string_view line) {
     if (line.starts_with("HTTP/")) {
@@ -101,8 +120,22 @@ struct HttpClient::Exchange {
     response.headers[name] = trimmed(line.substr(colon + 1));
   }
 
+  size_t take_text(std::string_view piece) {
+    if (request.text->size() + piece.size() > kMaxText) {
+      response.problem = "the answer is longer than 64 MiB";
+      return 0;
+    }
+    *request.text += piece;
+    return piece.size();
+  }
+
   size_t take_body(std::string_view piece) {
-    if (response.status < 200 || response.status > 299 || !request.on_body) return piece.size();
+    if (response.status < 200 || response.status > 299) {
+      response.error_text += piece.substr(0, kMaxErrorText - response.error_text.size());
+      return piece.size();
+    }
+    if (request.text != nullptr) return take_text(piece);
+    if (!request.on_body) return piece.size();
     try {
       request.on_body(response, piece);
     } catch (...) {
@@ -112,6 +145,27 @@ struct HttpClient::Exchange {
     return piece.size();
   }
 
+  size_t give_body(char* to, size_t count) {
+    count = size_t(std::min<uint64_t>(count, request.body.size - sent));
+    if (count == 0) return 0;
+    try {
+      const size_t given = request.body.read(sent, to, count);
+      sent += given;
+      return given;
+    } catch (...) {
+      thrown = std::current_exception();
+      return CURL_READFUNC_ABORT;
+    }
+  }
+
+  static size_t on_send(char* to, size_t size, size_t count, void* self) {
+    return static_cast<Exchange*>(self)->give_body(to, size * count);
+  }
+  static int on_seek(void* self, curl_off_t offset, int origin) {
+    if (origin != SEEK_SET || offset < 0) return CURL_SEEKFUNC_CANTSEEK;
+    static_cast<Exchange*>(self)->sent = uint64_t(offset);
+    return CURL_SEEKFUNC_OK;
+  }
   static size_t on_header(char* data, size_t size, size_t count, void* self) {
     static_cast<Exchange*>(self)->take_header({data, size * count});
     return size * count;
@@ -135,13 +189,25 @@ HttpClient::HttpClient(const Settings& settings, const std::atomic<bool>* stop)
 
 HttpClient::~HttpClient() { curl().easy_cleanup(handle_); }
 
+void HttpClient::set_body_options(const Request& request, Exchange& exchange) {
+  const auto set = [this](CURLoption option, auto value) { curl().easy_setopt(handle_, option, value); };
+  const bool put = request.method == Method::kPut;
+  set(put ? CURLOPT_UPLOAD : CURLOPT_POST, 1L);
+  set(put ? CURLOPT_INFILESIZE_LARGE : CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(request.body.size));
+  set(CURLOPT_READFUNCTION, &Exchange::on_send);
+  set(CURLOPT_READDATA, &exchange);
+  set(CURLOPT_SEEKFUNCTION, &Exchange::on_seek);
+  set(CURLOPT_SEEKDATA, &exchange);
+  set(CURLOPT_LOW_SPEED_TIME, long(settings_.answer_timeout.count()));
+}
+
 void HttpClient::set_options(const Request& request, const std::string& url, Exchange& exchange) {
   const auto set = [this](CURLoption option, auto value) { curl().easy_setopt(handle_, option, value); };
   curl().easy_reset(handle_);
   set(CURLOPT_URL, url.c_str());
   set(CURLOPT_PROTOCOLS_STR, settings_.endpoint.starts_with("https:") ? "https" : "http,https");
   set(CURLOPT_NOSIGNAL, 1L);
-  set(CURLOPT_NOBODY, request.head ? 1L : 0L);
+  set(CURLOPT_NOBODY, request.method == Method::kHead ? 1L : 0L);
   set(CURLOPT_USERAGENT, "vulcap");
   set(CURLOPT_CONNECTTIMEOUT, long(settings_.connect_timeout.count()));
   set(CURLOPT_LOW_SPEED_LIMIT, 1L);
@@ -159,17 +225,21 @@ void HttpClient::set_options(const Request& request, const std::string& url, Exc
   set(CURLOPT_NOPROGRESS, 0L);
   set(CURLOPT_XFERINFOFUNCTION, &Exchange::on_progress);
   set(CURLOPT_XFERINFODATA, &exchange);
+  for (const std::string& line : request.headers) exchange.add_header(line);
+  if (!request.headers.empty()) set(CURLOPT_HTTPHEADER, exchange.headers.get());
+  if (has_body(request)) set_body_options(request, exchange);
 }
 
 Response HttpClient::send_once(const Request& request, const std::string& url) {
   Exchange exchange{request, stop_};
+  if (request.text != nullptr) request.text->clear();
   char reason[CURL_ERROR_SIZE] = "";
   set_options(request, url, exchange);
   curl().easy_setopt(handle_, CURLOPT_ERRORBUFFER, reason);
   const CURLcode code = curl().easy_perform(handle_);
   if (exchange.thrown) std::rethrow_exception(exchange.thrown);
   Response& response = exchange.response;
-  if (code != CURLE_OK) {
+  if (code != CURLE_OK && response.problem.empty()) {
     response.problem = printable(*reason != '\0' ? reason : curl().easy_strerror(code));
     response.interrupted = passes(code);
   }
@@ -183,11 +253,11 @@ Response HttpClient::send(const Request& request) {
   std::string url = request.url;
   for (int hop = 0; hop <= kMaxRedirects; ++hop) {
     Response response = send_once(request, url);
-    if (!response.problem.empty() || !is_redirect(response.status)) return response;
+    if (!response.problem.empty() || !follows(request, response.status)) return response;
     char* next = nullptr;
     curl().easy_getinfo(handle_, CURLINFO_REDIRECT_URL, &next);
     if (next == nullptr) return response;
-    if (request.head && origin_of(next) != origin_of(url)) return response;
+    if (request.method == Method::kHead && origin_of(next) != origin_of(url)) return response;
     url = next;
   }
   Response response;
@@ -212,6 +282,13 @@ Response HttpClient::send_patiently(const Request& request) {
     Response response = send(request);
     if (response.ok() || !wait_for_next_try(response, tries)) return response;
   }
+}
+
+Body text_body(std::string text) {
+  const auto shared = std::make_shared<const std::string>(std::move(text));
+  return {shared->size(), [shared](uint64_t offset, char* to, size_t count) {
+            return shared->copy(to, count, size_t(offset));
+          }};
 }
 
 }  // namespace vulcap::hub

@@ -38,8 +38,4 @@ void ask_for_details(HttpClient& client, const Settings& settings, const Source&
 std::string file_url(const Settings& settings, const Source& source, const std::string& commit,
                      const std::string& file);
 
-// Ends with the reason for which a request about a repository failed. `what`: "org/name" or one of its files.
-[[noreturn]] void fail_for(const Response& response, const Settings& settings, const Source& source,
-                           const std::string& what);
-
 }  // namespace vulcap::hub

@@ -27,18 +27,6 @@ bool has_control(std::string_view text) {
   return std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
 
-// Relative, and every part is a name.
-bool stays_inside(std::string_view path) {
-  if (path.empty() || path.size() > 1024 || has_control(path) || path.find('\\') != path.npos) return false;
-  for (size_t begin = 0; begin <= path.size();) {
-    const size_t end = std::min(path.find('/', begin), path.size());
-    const std::string_view part = path.substr(begin, end - begin);
-    if (part.empty() || part == "." || part == ".." || part.size() > 255) return false;
-    begin = end + 1;
-  }
-  return true;
-}
-
 std::string percent_encoded(std::string_view text, bool keep_slashes) {
   constexpr char kDigits[] = "0123456789ABCDEF";
   std::string result;
@@ -75,15 +63,26 @@ std::optional<ModelName> parse_model_name(std::string_view text) {
   return name.dtype.empty() ? std::nullopt : std::optional(name);
 }
 
+bool is_file_name(std::string_view path) {
+  if (path.empty() || path.size() > 1024 || has_control(path) || path.find('\\') != path.npos) return false;
+  for (size_t begin = 0; begin <= path.size();) {
+    const size_t end = std::min(path.find('/', begin), path.size());
+    const std::string_view part = path.substr(begin, end - begin);
+    if (part.empty() || part == "." || part == ".." || part.size() > 255) return false;
+    begin = end + 1;
+  }
+  return true;
+}
+
 void check_revision(const std::string& revision) {
-  if (!stays_inside(revision)) {
+  if (!is_file_name(revision)) {
     throw core::Error(core::ErrorCode::kUsage,
                       "--revision takes a branch, a tag or a commit, not '" + printable(revision) + "'");
   }
 }
 
 void check_file_name(const std::string& name) {
-  if (!stays_inside(name)) {
+  if (!is_file_name(name)) {
     throw core::Error(core::ErrorCode::kRuntime, "the hub lists a file '" + printable(name) +
                                                      "', whose path could leave its folder; refused");
   }

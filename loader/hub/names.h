@@ -21,6 +21,9 @@ std::optional<ModelName> parse_model_name(std::string_view text);
 // A branch, a tag, a commit or "refs/pr/1". Throws core::Error(kUsage).
 void check_revision(const std::string& revision);
 
+// Relative, every part a name, no control characters: stays in the folder that it is meant for.
+bool is_file_name(std::string_view path);
+
 // Throw core::Error(kRuntime) naming what a hub sent: a path that could leave the folder it is meant for; a
 // blob's or a commit's name that is no plain file name.
 void check_file_name(const std::string& name);

@@ -7,12 +7,13 @@
 #include <map>
 #include <mutex>
 #include <set>
-#include <thread>
 
+#include "loader/hub/byte_count.h"
 #include "loader/hub/cache.h"
 #include "loader/hub/download.h"
 #include "loader/hub/file_choice.h"
 #include "loader/hub/names.h"
+#include "loader/hub/workers.h"
 #include "loader/onnx/external_locations.h"
 #include "runtime/core/error.h"
 
@@ -94,7 +95,8 @@ class Pull {
         request_(request),
         events_(events),
         cache_(settings.cache, request.source.repo),
-        client_(settings) {}
+        client_(settings),
+        bytes_(events.on_bytes) {}
 
   fs::path run() {
     listing_ = list_files(client_, settings_, request_.source);
@@ -121,40 +123,19 @@ class Pull {
     return files;
   }
 
-  // Calls `work` with a client of its own for each file, a few at a time. The first failure ends all.
-  void for_each(const std::vector<RemoteFile*>& files,
-                const std::function<void(HttpClient&, RemoteFile&)>& work) {
-    std::atomic<size_t> next{0};
-    std::exception_ptr failure;
-    const auto worker = [&] {
-      try {
-        HttpClient client(settings_, &stop_);
-        for (size_t i = next++; i < files.size() && !stop_; i = next++) work(client, *files[i]);
-      } catch (...) {
-        const std::lock_guard guard(mutex_);
-        if (!stop_.exchange(true)) failure = std::current_exception();
-      }
-    };
-    const size_t count = std::min(files.size(), size_t(std::max(settings_.workers, 1)));
-    std::vector<std::jthread> threads;
-    for (size_t i = 0; i < count; ++i) threads.emplace_back(worker);
-    threads.clear();
-    if (failure) std::rethrow_exception(failure);
-  }
-
   void fetch(const std::vector<RemoteFile*>& files) {
-    for_each(files, [this](HttpClient& client, RemoteFile& file) {
-      ask_for_details(client, settings_, request_.source, listing_.commit, file);
+    run_workers(settings_, files.size(), stop_, [&](HttpClient& client, size_t i) {
+      ask_for_details(client, settings_, request_.source, listing_.commit, *files[i]);
     });
     std::vector<RemoteFile*> absent;
     for (RemoteFile* file : files) {
       if (!fs::exists(cache_.blob(file->etag))) absent.push_back(file);
     }
     announce(absent);
-    const DownloadEvents events{[this](int64_t bytes) { count(bytes); },
+    const DownloadEvents events{[this](int64_t bytes) { bytes_.add(bytes); },
                                 [this](const std::string& line) { remark(line); }};
-    for_each(absent, [&](HttpClient& client, RemoteFile& file) {
-      download_blob(client, settings_, request_.source, listing_.commit, file, cache_, stop_, events);
+    run_workers(settings_, absent.size(), stop_, [&](HttpClient& client, size_t i) {
+      download_blob(client, settings_, request_.source, listing_.commit, *absent[i], cache_, stop_, events);
     });
     for (const RemoteFile* file : files) fetched_[file->name] = cache_.blob(file->etag);
   }
@@ -185,15 +166,6 @@ class Pull {
                           " are free); free some space, or set HF_HUB_CACHE to another folder");
   }
 
-  // Bytes that come a second time, after a wrong digest, are no progress.
-  void count(int64_t bytes) {
-    const std::lock_guard guard(mutex_);
-    came_ += bytes;
-    if (came_ <= reported_) return;
-    if (events_.on_bytes) events_.on_bytes(uint64_t(came_ - reported_));
-    reported_ = came_;
-  }
-
   void remark(const std::string& line) {
     const std::lock_guard guard(mutex_);
     if (events_.on_remark) events_.on_remark(line);
@@ -208,10 +180,9 @@ class Pull {
   std::map<std::string, fs::path> fetched_;  // name -> blob
   std::atomic<bool> stop_{false};
   std::mutex mutex_;
-  uint64_t total_ = 0;    // bytes to download,
-  uint64_t there_ = 0;    // of which were there,
-  int64_t came_ = 0;      // came in,
-  int64_t reported_ = 0;  // were reported
+  uint64_t total_ = 0;  // bytes to download,
+  uint64_t there_ = 0;  // of which were there
+  ByteCount bytes_;
 };
 
 }  // namespace

@@ -18,6 +18,7 @@ struct Settings {
 
   std::chrono::seconds connect_timeout{10};    // HF_HUB_ETAG_TIMEOUT
   std::chrono::seconds silence_timeout{10};    // HF_HUB_DOWNLOAD_TIMEOUT: without a byte
+  std::chrono::seconds answer_timeout{120};    // without a byte, of requests that send something
   int tries = 5;                               // of a request that a passing condition stops
   std::chrono::milliseconds first_wait{1000};  // before the second try; doubled before each that follows
   int workers = 8;                             // files that are downloaded at a time

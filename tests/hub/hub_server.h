@@ -11,7 +11,8 @@
 
 namespace vulcap::testing {
 
-// What goes wrong with the answers to come for one file (or, under the name "", for the listing).
+// What goes wrong with the answers to come for one file, for the listing (under the name "") or for a step of
+// an upload ("create", "branch", "preupload", "batch", "part", "complete", "verify", "commit").
 struct Fault {
   int times = 1;
   int status = 0;                  // answer with this one; 0: the usual one
@@ -49,6 +50,13 @@ class HubServer {
   void fail(const std::string& file, const Fault& fault);
 
   std::vector<SeenRequest> seen() const;
+  // What was pushed; the files of a commit to "main" are served from then on.
+  struct Commit {
+    std::string repo, branch, summary, description;
+    std::map<std::string, std::string> files;  // name -> content
+    bool pull_request = false;
+  };
+  std::vector<Commit> commits() const;
   // Of requests for the file's content, here and on the store.
   size_t times_sent(const std::string& file) const;
 
@@ -57,6 +65,9 @@ class HubServer {
   std::map<std::string, std::string> revisions = {{"main", commit}};
   std::string old_repo = {};       // redirects to `repo`
   std::string token = {};          // that is needed; empty: none
+  std::string reader = {};         // a token that is known but may not write; empty: none
+  uint64_t part_size = 0;          // large files are taken in parts of so many bytes; 0: in one
+  int signature = 1;               // of the addresses of uploads; with another, they are refused
   bool plain_listing = false;      // the listing says neither sizes nor digests
   std::string extra_listing = {};  // a name that is listed but is no file
 

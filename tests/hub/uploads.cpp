@@ -1,0 +1,183 @@
+// How the hub of hub_server.h takes files.
+#include <sstream>
+
+#include "loader/base64.h"
+#include "tests/hub/hub_hosts.h"
+
+namespace vulcap::testing {
+
+using nlohmann::json;
+
+namespace {
+
+// Large to this hub: graphs, their weights, and whatever is no text.
+bool is_large(const json& file) {
+  const std::string path = file["path"];
+  const std::string sample = loader::decode_base64(file["sample"].get<std::string>()).value();
+  return path.ends_with(".onnx") || sample.find('\0') != std::string::npos;
+}
+
+}  // namespace
+
+void HubServer::Hosts::add_upload_routes() {
+  const auto post = [this](const char* route,
+                           void (Hosts::*answer)(const httplib::Request&, httplib::Response&),
+                           const char* step) {
+    hub.Post(route, [this, answer, step](const httplib::Request& in, httplib::Response& out) {
+      note(in, false);
+      if (!fails(next_fault(step), out) && may_write(in, out)) (this->*answer)(in, out);
+    });
+  };
+  post("/api/repos/create", &Hosts::create, "create");
+  post(R"(/api/models/(.+)/branch/(.+))", &Hosts::make_branch, "branch");
+  post(R"(/api/models/(.+)/preupload/(.+))", &Hosts::preupload, "preupload");
+  post(R"(/(.+)\.git/info/lfs/objects/batch)", &Hosts::batch, "batch");
+  post("/verify", &Hosts::verify, "verify");
+  post(R"(/api/models/(.+)/commit/(.+))", &Hosts::take_commit, "commit");
+  store.Put(R"(/upload/([0-9a-f]+)/(\d+))", [this](const auto& in, auto& out) {
+    note(in, true);
+    if (!fails(next_fault("part"), out)) take_part(in, out);
+  });
+  store.Post(R"(/complete/([0-9a-f]+))", [this](const auto& in, auto& out) {
+    note(in, true);
+    if (!fails(next_fault("complete"), out)) complete(in, out);
+  });
+}
+
+bool HubServer::Hosts::may_write(const httplib::Request& in, httplib::Response& out) const {
+  const std::string given = in.get_header_value("Authorization");
+  if (!hub_of.reader.empty() && given == "Bearer " + hub_of.reader) {
+    out.status = 403;
+    out.set_content(R"({"error": "You don't have the rights to create a model here"})", "application/json");
+    return false;
+  }
+  if (given == "Bearer " + hub_of.token) return true;
+  out.status = 401;
+  out.set_content(R"({"error": "Invalid credentials in Authorization header"})", "application/json");
+  return false;
+}
+
+void HubServer::Hosts::create(const httplib::Request& in, httplib::Response& out) {
+  const json wanted = json::parse(in.body);
+  const std::string name =
+      wanted["organization"].get<std::string>() + "/" + wanted["name"].get<std::string>();
+  if (name == hub_of.repo) {
+    out.status = 409;
+    return out.set_content(R"({"error": "You already created this model repo"})", "application/json");
+  }
+  hub_of.repo = name;
+  out.set_content(json{{"url", hub_of.endpoint() + "/" + name}}.dump(), "application/json");
+}
+
+void HubServer::Hosts::make_branch(const httplib::Request& in, httplib::Response& out) {
+  const bool is_new = hub_of.revisions.emplace(in.matches[2], hub_of.commit).second;
+  out.status = is_new ? 200 : 409;
+}
+
+void HubServer::Hosts::preupload(const httplib::Request& in, httplib::Response& out) {
+  if (in.matches[1] != hub_of.repo || !hub_of.revisions.count(in.matches[2])) {
+    out.status = 404;
+    return out.set_header("X-Error-Code", in.matches[1] == hub_of.repo ? "RevisionNotFound" : "RepoNotFound");
+  }
+  json answers = json::array();
+  for (const json& file : json::parse(in.body)["files"]) {
+    const std::string path = file["path"];
+    json answer{{"path", path}, {"uploadMode", is_large(file) ? "lfs" : "regular"}, {"shouldIgnore", false}};
+    if (path.ends_with(".ignored")) answer["shouldIgnore"] = true;
+    if (const auto known = files.find(path); known != files.end()) answer["oid"] = known->second.etag();
+    answers.push_back(answer);
+  }
+  out.set_content(json{{"files", answers}}.dump(), "application/json");
+}
+
+void HubServer::Hosts::batch(const httplib::Request& in, httplib::Response& out) {
+  json answers = json::array();
+  for (const json& object : json::parse(in.body)["objects"]) {
+    const std::string oid = object["oid"];
+    json answer{{"oid", oid}, {"size", object["size"]}};
+    const std::lock_guard guard(mutex);
+    if (!objects.count(oid)) answer["actions"] = order(oid, object["size"]);
+    answers.push_back(answer);
+  }
+  out.set_content(json{{"transfer", "multipart"}, {"objects", answers}}.dump(),
+                  "application/vnd.git-lfs+json");
+}
+
+json HubServer::Hosts::order(const std::string& oid, uint64_t size) {
+  const std::string signature = "?signature=" + std::to_string(hub_of.signature);
+  json upload{{"href", store_url("/upload/" + oid + "/1" + signature)}, {"header", {{"X-Checked", "yes"}}}};
+  if (hub_of.part_size > 0) {
+    json header{{"chunk_size", std::to_string(hub_of.part_size)}};
+    for (uint64_t part = 1; (part - 1) * hub_of.part_size < size; ++part) {
+      const std::string number = std::to_string(part);
+      header[std::string(5 - number.size(), '0') + number] =
+          store_url("/upload/" + oid + "/" + number + signature);
+    }
+    upload = {{"href", store_url("/complete/" + oid + signature)}, {"header", header}};
+  }
+  return {{"upload", upload}, {"verify", {{"href", hub_of.endpoint() + "/verify"}}}};
+}
+
+void HubServer::Hosts::take_part(const httplib::Request& in, httplib::Response& out) {
+  if (in.get_param_value("signature") != std::to_string(hub_of.signature)) {
+    out.status = 403;
+    return;
+  }
+  const std::lock_guard guard(mutex);
+  if (hub_of.part_size == 0) {
+    if (in.get_header_value("X-Checked") == "yes") objects[in.matches[1]] = in.body;
+    return;
+  }
+  parts[in.matches[1]][in.matches[2]] = in.body;
+  out.set_header("ETag", "\"" + sha256_of(in.body) + "\"");
+}
+
+void HubServer::Hosts::complete(const httplib::Request& in, httplib::Response& out) {
+  const std::lock_guard guard(mutex);
+  std::string content;
+  for (const json& part : json::parse(in.body)["parts"]) {
+    const std::string& bytes = parts[in.matches[1]][std::to_string(part["partNumber"].get<int>())];
+    if (part["etag"] != "\"" + sha256_of(bytes) + "\"") out.status = 400;
+    content += bytes;
+  }
+  objects[in.matches[1]] = content;
+}
+
+void HubServer::Hosts::verify(const httplib::Request& in, httplib::Response& out) {
+  const json object = json::parse(in.body);
+  const std::lock_guard guard(mutex);
+  const auto found = objects.find(object["oid"]);
+  if (found == objects.end() || sha256_of(found->second) != object["oid"] ||
+      found->second.size() != object["size"])
+    out.status = 422;
+}
+
+void HubServer::Hosts::take_commit(const httplib::Request& in, httplib::Response& out) {
+  Commit commit;
+  commit.repo = in.matches[1];
+  commit.branch = in.matches[2];
+  commit.pull_request = in.has_param("create_pr");
+  std::istringstream lines(in.body);
+  const std::lock_guard guard(mutex);
+  for (std::string line; std::getline(lines, line);) {
+    const json item = json::parse(line), value = item["value"];
+    if (item["key"] == "header") {
+      commit.summary = value["summary"];
+      commit.description = value["description"];
+      continue;
+    }
+    const bool large = item["key"] == "lfsFile";
+    const std::string content =
+        large ? objects.at(value["oid"]) : loader::decode_base64(value["content"].get<std::string>()).value();
+    commit.files[value["path"]] = content;
+    if (commit.branch == "main" && !commit.pull_request) files[value["path"]] = {content, large};
+  }
+  commits.push_back(commit);
+  const std::string base = hub_of.endpoint() + "/" + commit.repo;
+  json answer{
+      {"success", true}, {"commitOid", hub_of.commit}, {"commitUrl", base + "/commit/" + hub_of.commit}};
+  if (commit.pull_request) answer["pullRequestUrl"] = base + "/discussions/1";
+  out.set_content(answer.dump(), "application/json");
+}
+
+}  // namespace vulcap::testing
