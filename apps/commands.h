@@ -43,6 +43,7 @@ Command add_pack(CLI::App& app);
 Command add_unpack(CLI::App& app);
 Command add_optimize(CLI::App& app);
 Command add_tokenize(CLI::App& app);
+Command add_card(CLI::App& app);
 Command add_pull(CLI::App& app);
 Command add_push(CLI::App& app);
 Command add_cache(CLI::App& app);

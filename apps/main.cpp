@@ -48,6 +48,7 @@ constexpr Row kCommands[] = {
     {kTexts, add_embed},
     {kTexts, add_search},
     {kModels, add_pull},
+    {kModels, add_card},
     {kModels, add_push},
     {kModels, add_cache},
     {kModels, add_verify},

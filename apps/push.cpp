@@ -15,7 +15,7 @@ namespace vulcap::apps {
 namespace {
 
 struct Options {
-  hub::PushRequest request;
+  hub::PushRequest request{.summary = "Upload a model folder with vulcap"};
   std::string format = "text";
   bool dry_run = false;
   HubOptions hub;
@@ -74,6 +74,7 @@ void print(const hub::PushResult& result, const Options& options) {
 int run(Options options) {
   hub::PushRequest& request = options.request;
   const std::vector<hub::LocalFile> files = hub::list_local_files(request.folder, request.files);
+  hub::check_weights(files);
   if (options.dry_run) return list(files);
   warn_without_card(files);
   if (const auto cache = session::default_cache_dir(); !cache.empty()) request.notes = cache / "uploads";
@@ -95,9 +96,7 @@ Command add_push(CLI::App& app) {
       ->allow_extra_args(false);
   command->add_option("--exclude", request.files.exclude, "All files but these; * and ? match")
       ->allow_extra_args(false);
-  command->add_option("--message", request.summary, "First line of the commit")
-      ->default_str("Upload a model folder with vulcap");
-  request.summary = "Upload a model folder with vulcap";
+  command->add_option("--message", request.summary, "First line of the commit")->capture_default_str();
   command->add_option("--description", request.description, "The rest of the commit's text");
   command->add_option("--revision", options->hub.revision, "Branch; made where it is missing")
       ->capture_default_str();

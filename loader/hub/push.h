@@ -13,14 +13,14 @@
 namespace vulcap::hub {
 
 struct PushRequest {
-  Source target;  // "org/name" and a branch, each made where it is missing
-  std::filesystem::path folder;
-  FileChoice files;
-  std::string summary;          // first line of the commit
-  std::string description;      // the rest of it
-  bool is_private = false;      // of a repository that is made
-  bool pull_request = false;    // propose the commit instead of adding it to the branch
-  std::filesystem::path notes;  // where interrupted uploads are kept in mind; empty: nowhere
+  Source target = {};  // "org/name" and a branch, each made where it is missing
+  std::filesystem::path folder = {};
+  FileChoice files = {};
+  std::string summary = {};          // first line of the commit
+  std::string description = {};      // the rest of it
+  bool is_private = false;           // of a repository that is made
+  bool pull_request = false;         // propose the commit instead of adding it to the branch
+  std::filesystem::path notes = {};  // where interrupted uploads are kept in mind; empty: nowhere
 };
 
 struct PushEvents {

@@ -48,6 +48,8 @@ class HubServer {
   // The files of a folder; the .onnx files are large.
   void add_folder(const std::filesystem::path& folder);
   void fail(const std::string& file, const Fault& fault);
+  // No fault is left.
+  void forgive();
 
   std::vector<SeenRequest> seen() const;
   // What was pushed; the files of a commit to "main" are served from then on.

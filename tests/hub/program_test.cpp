@@ -1,4 +1,4 @@
-// `vulcap pull`, `vulcap cache` and models named as on a hub, as a user runs them.
+// `vulcap pull`, `vulcap push`, `vulcap cache` and models named as on a hub, as a user runs them.
 #include "tests/apps/program.h"
 
 #include <csignal>
@@ -116,6 +116,91 @@ TEST_F(HubProgram, AKilledPullGoesOn) {
   ASSERT_TRUE(exits(run({"pull", "org/model", "big.bin"}), 0));
   EXPECT_TRUE(read_file(folder / "home/hub/models--org--model/blobs" / sha256_of(big)) == big);
   EXPECT_EQ(server.seen().back().range, "bytes=4000000-");
+}
+
+class PushProgram : public HubProgram {
+ protected:
+  PushProgram() {
+    server.token = environment["HF_TOKEN"] = "secret";
+    environment["XDG_CACHE_HOME"] = (folder / "cache").string();
+  }
+  Outcome push(const Arguments& more) const {
+    Arguments arguments = {"push", "me/model", (folder / "model").string()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run(arguments);
+  }
+};
+
+TEST_F(PushProgram, WhatIsPushedCanBePulled) {
+  server.part_size = 1000;
+  const Outcome outcome = push({"--message", "Tiny model"});
+  ASSERT_TRUE(exits(outcome, 0));
+  EXPECT_EQ(outcome.out, server.endpoint() + "/me/model/commit/" + server.commit + "\n");
+  EXPECT_NE(outcome.err.find("me/model: made on"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("no README.md; vulcap card writes one"), std::string::npos) << outcome.err;
+  ASSERT_EQ(server.commits().size(), 1u);
+  EXPECT_EQ(server.commits()[0].summary, "Tiny model");
+  const Outcome expected = caption("-m", (folder / "model").string());
+  EXPECT_EQ(caption("-m", "me/model").out, expected.out);
+  EXPECT_NE(push({}).err.find("has all of it already: no commit"), std::string::npos);
+}
+
+TEST_F(PushProgram, ResultsAndProgressAsJson) {
+  const Outcome outcome = push({"--format", "json", "--progress", "json"});
+  ASSERT_TRUE(exits(outcome, 0));
+  EXPECT_NE(outcome.out.find("\"commit\":\"" + server.commit + "\""), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.err.find("\"task\":\"me/model upload\""), std::string::npos) << outcome.err;
+}
+
+TEST_F(PushProgram, ADryRunAsksNothing) {
+  const Outcome outcome = push({"--dry-run", "--exclude", "*.json"});
+  ASSERT_TRUE(exits(outcome, 0));
+  EXPECT_NE(outcome.out.find("  encoder_model.onnx\n"), std::string::npos) << outcome.out;
+  EXPECT_EQ(outcome.out.find("config.json"), std::string::npos) << outcome.out;
+  EXPECT_TRUE(server.seen().empty());
+}
+
+TEST_F(PushProgram, BadInputIsOneLine) {
+  EXPECT_TRUE(refuses(push({"--hf-token", "wrong"}), 1, {"me/model: not pushed", "token is not valid"}));
+  environment.erase("HF_TOKEN");
+  EXPECT_TRUE(refuses(push({}), 2, {"there is no token"}));
+  EXPECT_TRUE(refuses(run({"push", "model", (folder / "model").string()}), 2, {"write org/name"}));
+  EXPECT_TRUE(refuses(run({"push", "me/model", "/no/such"}), 3, {"/no/such is no folder"}));
+  EXPECT_TRUE(refuses(push({"--exclude", "*"}), 3, {"has no file to push"}));
+}
+
+TEST_F(PushProgram, WeightsThatAreMissingAreRefused) {
+  write_file(folder / "outside/model.onnx", read_file(kTestData / "onnx/external.onnx"));
+  EXPECT_TRUE(refuses(run({"push", "me/model", (folder / "outside").string()}), 3,
+                      {"keeps weights in 'model_fp32.onnx.data'", "not among the files to push"}));
+  EXPECT_TRUE(server.seen().empty());
+}
+
+TEST_F(PushProgram, AKilledPushGoesOn) {
+  std::string big(8'000'000, '\0');
+  for (size_t i = 0; i < big.size(); ++i) big[i] = char(i * 2654435761u >> 16);
+  write_file(folder / "model/big.bin", big);
+  server.part_size = 1'000'000;
+  server.fail("part", {.times = 3});
+  server.fail("part", {.times = 20, .wait_ms = 1500});
+  {
+    ChildProcess child(VULCAP_PROGRAM,
+                       {"push", "me/model", (folder / "model").string(), "--include", "big.bin"},
+                       program_environment(environment));
+    const auto parts_sent = [this] {
+      size_t count = 0;
+      for (const SeenRequest& seen : server.seen()) count += seen.method == "PUT";
+      return count;
+    };
+    for (int i = 0; i < 500 && parts_sent() < 4; ++i) child.finishes_within(std::chrono::milliseconds(10));
+    child.send(SIGKILL);
+  }
+  server.forgive();
+  ASSERT_FALSE(fs::is_empty(folder / "cache/vulcap/uploads"));
+  const Outcome outcome = push({"--include", "big.bin"});
+  ASSERT_TRUE(exits(outcome, 0));
+  EXPECT_NE(outcome.err.find("going on after"), std::string::npos) << outcome.err;
+  EXPECT_TRUE(server.commits().at(0).files.at("big.bin") == big);
 }
 
 }  // namespace
