@@ -6,12 +6,10 @@
 #include "loader/hub/answers.h"
 #include "loader/hub/failure.h"
 #include "loader/hub/names.h"
-#include "runtime/core/error.h"
 
 namespace vulcap::hub {
 namespace {
 
-using core::ErrorCode;
 using nlohmann::json;
 
 constexpr size_t kMaxFiles = 100'000;

@@ -193,17 +193,17 @@ class Push {
   // The commit, a line an item.
   std::string payload() const {
     std::string lines;
-    const auto add = [&lines](const char* key, const json& value) {
+    const auto append = [&lines](const char* key, const json& value) {
       lines +=
           json{{"key", key}, {"value", value}}.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
     };
-    add("header", {{"summary", request_.summary}, {"description", request_.description}});
+    append("header", {{"summary", request_.summary}, {"description", request_.description}});
     uint64_t carried = 0;
     for (const Planned& planned : planned_) {
       const LocalFile& file = planned.file;
       if (planned.large) {
-        add("lfsFile",
-            {{"path", file.name}, {"algo", "sha256"}, {"oid", planned.digest}, {"size", file.size}});
+        append("lfsFile",
+               {{"path", file.name}, {"algo", "sha256"}, {"oid", planned.digest}, {"size", file.size}});
         continue;
       }
       carried += file.size;
@@ -212,9 +212,9 @@ class Push {
              file.name +
                  ": the hub keeps no such file among the large ones, and with it a "
                  "commit has more than 256 MiB; push fewer files at a time with --include");
-      add("file", {{"path", file.name},
-                   {"encoding", "base64"},
-                   {"content", loader::encode_base64(read_whole(file))}});
+      append("file", {{"path", file.name},
+                      {"encoding", "base64"},
+                      {"content", loader::encode_base64(read_whole(file))}});
     }
     return lines;
   }

@@ -49,7 +49,7 @@ class Upload {
       : settings_(settings), target_(target), notes_(notes), events_(events), bytes_(events.on_bytes) {}
 
   uint64_t run(std::vector<LfsOrder> orders) {
-    for (LfsOrder& order : orders) add(std::move(order), true);
+    for (LfsOrder& order : orders) add(std::move(order));
     uint64_t total = 0, there = 0;
     for (const Transfer& transfer : transfers_) {
       total += transfer.size();
@@ -69,12 +69,11 @@ class Upload {
   }
 
  private:
-  void add(LfsOrder order, bool resume) {
+  void add(LfsOrder order) {
     const std::string oid = order.object->oid;
     Transfer& transfer =
         transfers_.emplace_back(std::move(order), UploadNotes(notes_, settings_, target_, oid));
-    if (transfer.order.part_size > 0 && resume)
-      transfer.resumed = transfer.notes.load(transfer.order, transfer.etags);
+    if (transfer.order.part_size > 0) transfer.resumed = transfer.notes.load(transfer.order, transfer.etags);
   }
 
   static uint64_t sent_before(const Transfer& transfer) {
@@ -120,8 +119,9 @@ class Upload {
                                   transfer.part_size(part));
     if (!response.ok()) return give_up(transfer, response), false;
     const std::string etag = response.header("etag");
-    if (etag.empty()) fail_as_no_hub(transfer.order.part_urls[part], "a part without an etag");
+    if (etag.empty()) fail_as_no_hub(settings_.endpoint, "a part that has no etag");
     const std::lock_guard guard(transfer.mutex);
+    if (transfer.outdated) return false;
     transfer.etags[part] = etag;
     transfer.notes.save(transfer.order, transfer.etags);
     return transfer.is_complete();

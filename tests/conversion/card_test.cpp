@@ -55,13 +55,25 @@ TEST(CardTask, EverySubcommandOfAUsageExists) {
   }
 }
 
+loader::VerifyRow row(const char* subject, bool pass, double max_rel, const char* note = "") {
+  loader::VerifyRow result;
+  result.subject = subject;
+  result.output = "logits";
+  result.pass = pass;
+  result.max_rel = max_rel;
+  result.note = note;
+  return result;
+}
+
 TEST(CardVerification, CountsRows) {
   card::Verification verification;
-  verification.take({.subject = "encoder_model/0", .output = "x", .max_rel = 2e-6, .pass = true});
-  verification.take({.subject = "pipeline/a", .output = "y", .max_rel = 1, .pass = true});
-  verification.take({.subject = "pipeline/b", .skipped = true, .note = "no images"});
+  verification.take(row("encoder_model/0", true, 2e-6));
+  verification.take(row("pipeline/a", true, 1));
+  loader::VerifyRow skipped = row("pipeline/b", false, 0, "no images");
+  skipped.skipped = true;
+  verification.take(skipped);
   EXPECT_TRUE(verification.passed());
-  verification.take({.subject = "decoder_model/0", .output = "logits", .max_rel = 0.5, .note = "too far"});
+  verification.take(row("decoder_model/0", false, 0.5, "too far"));
   EXPECT_EQ(verification.graph_outputs, 2u);
   EXPECT_EQ(verification.graph_outputs_passed, 1u);
   EXPECT_EQ(verification.cases, 1u);

@@ -62,8 +62,8 @@ class HubPush : public ::testing::Test {
 
   size_t times(const std::string& method, const std::string& part) const {
     const auto seen = server.seen();
-    return size_t(std::count_if(seen.begin(), seen.end(), [&](const SeenRequest& request) {
-      return request.method == method && request.path.find(part) != std::string::npos;
+    return size_t(std::count_if(seen.begin(), seen.end(), [&](const SeenRequest& one) {
+      return one.method == method && one.path.find(part) != std::string::npos;
     }));
   }
   size_t notes_left() const {

@@ -70,7 +70,7 @@ void HubServer::Hosts::create(const httplib::Request& in, httplib::Response& out
 }
 
 void HubServer::Hosts::make_branch(const httplib::Request& in, httplib::Response& out) {
-  const bool is_new = hub_of.revisions.emplace(in.matches[2], hub_of.commit).second;
+  const bool is_new = hub_of.revisions.emplace(in.matches[2].str(), hub_of.commit).second;
   out.status = is_new ? 200 : 409;
 }
 
@@ -125,10 +125,10 @@ void HubServer::Hosts::take_part(const httplib::Request& in, httplib::Response& 
   }
   const std::lock_guard guard(mutex);
   if (hub_of.part_size == 0) {
-    if (in.get_header_value("X-Checked") == "yes") objects[in.matches[1]] = in.body;
+    if (in.get_header_value("X-Checked") == "yes") objects[in.matches[1].str()] = in.body;
     return;
   }
-  parts[in.matches[1]][in.matches[2]] = in.body;
+  parts[in.matches[1].str()][in.matches[2].str()] = in.body;
   out.set_header("ETag", "\"" + sha256_of(in.body) + "\"");
 }
 
@@ -136,17 +136,17 @@ void HubServer::Hosts::complete(const httplib::Request& in, httplib::Response& o
   const std::lock_guard guard(mutex);
   std::string content;
   for (const json& part : json::parse(in.body)["parts"]) {
-    const std::string& bytes = parts[in.matches[1]][std::to_string(part["partNumber"].get<int>())];
+    const std::string& bytes = parts[in.matches[1].str()][std::to_string(part["partNumber"].get<int>())];
     if (part["etag"] != "\"" + sha256_of(bytes) + "\"") out.status = 400;
     content += bytes;
   }
-  objects[in.matches[1]] = content;
+  objects[in.matches[1].str()] = content;
 }
 
 void HubServer::Hosts::verify(const httplib::Request& in, httplib::Response& out) {
   const json object = json::parse(in.body);
   const std::lock_guard guard(mutex);
-  const auto found = objects.find(object["oid"]);
+  const auto found = objects.find(object["oid"].get<std::string>());
   if (found == objects.end() || sha256_of(found->second) != object["oid"] ||
       found->second.size() != object["size"])
     out.status = 422;
@@ -154,8 +154,8 @@ void HubServer::Hosts::verify(const httplib::Request& in, httplib::Response& out
 
 void HubServer::Hosts::take_commit(const httplib::Request& in, httplib::Response& out) {
   Commit commit;
-  commit.repo = in.matches[1];
-  commit.branch = in.matches[2];
+  commit.repo = in.matches[1].str();
+  commit.branch = in.matches[2].str();
   commit.pull_request = in.has_param("create_pr");
   std::istringstream lines(in.body);
   const std::lock_guard guard(mutex);
@@ -167,10 +167,11 @@ void HubServer::Hosts::take_commit(const httplib::Request& in, httplib::Response
       continue;
     }
     const bool large = item["key"] == "lfsFile";
-    const std::string content =
-        large ? objects.at(value["oid"]) : loader::decode_base64(value["content"].get<std::string>()).value();
-    commit.files[value["path"]] = content;
-    if (commit.branch == "main" && !commit.pull_request) files[value["path"]] = {content, large};
+    const std::string content = large ? objects.at(value["oid"].get<std::string>())
+                                      : loader::decode_base64(value["content"].get<std::string>()).value();
+    const std::string path = value["path"];
+    commit.files[path] = content;
+    if (commit.branch == "main" && !commit.pull_request) files[path] = {content, large};
   }
   commits.push_back(commit);
   const std::string base = hub_of.endpoint() + "/" + commit.repo;
