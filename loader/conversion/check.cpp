@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "loader/expected_inputs.h"
 #include "loader/families/model_folder.h"
 #include "loader/onnx/import.h"
 #include "loader/onnx/value_text.h"
@@ -43,14 +44,31 @@ class Planner {
       : graph_(graph),
         device_(device),
         run_(options.run),
-        sizes_(loader::with_usual_sizes(graph, options.sizes, model)) {}
+        sizes_(loader::with_usual_sizes(graph, options.sizes, model)),
+        expected_(loader::expected_inputs(graph, model)) {}
 
   // With every switch in position `on`; `compare`: what comes out is held against what is declared.
   PlannedRun plan(bool on, const onnx::ModelDef* compare, std::vector<Finding>& findings) {
     PlannedRun run;
     try {
-      const session::NamedTensors inputs = drawn(on);
-      run.inputs = loader::inputs_text(inputs);
+      run = plan_for(drawn(on), compare, findings);
+    } catch (const Error& error) {
+      run.problem = error.message();
+    }
+    // Drawn inputs may contradict each other, as a picture and the size that is stated of it.
+    for (const session::NamedTensors& inputs : expected_) {
+      if (run.problem.empty()) break;
+      if (switches_are(on, inputs)) run = plan_for(inputs, nullptr, findings);
+    }
+    return run;
+  }
+
+ private:
+  PlannedRun plan_for(const session::NamedTensors& inputs, const onnx::ModelDef* compare,
+                      std::vector<Finding>& findings) {
+    PlannedRun run;
+    run.inputs = loader::inputs_text(inputs);
+    try {
       passes::Stage stage = passes::specialise_in_stages(graph_, specs_of(inputs), {});
       if (stage.complete && compare != nullptr) hold_against(stage.graph, *compare, findings);
       if (stage.complete && !run_) {
@@ -66,7 +84,13 @@ class Planner {
     return run;
   }
 
- private:
+  bool switches_are(bool on, const session::NamedTensors& inputs) const {
+    return std::all_of(graph_.inputs.begin(), graph_.inputs.end(), [&](graph::ValueId id) {
+      const graph::Value& value = graph_.value(id);
+      return !is_switch(value) || (inputs.at(value.name).at_i64(0) != 0) == on;
+    });
+  }
+
   session::NamedTensors drawn(bool on) const {
     session::NamedTensors inputs;
     for (const graph::ValueId id : graph_.inputs) {
@@ -155,6 +179,7 @@ class Planner {
   session::Device& device_;
   bool run_;
   loader::SymbolSizes sizes_;
+  std::vector<session::NamedTensors> expected_;
 };
 
 void check_runs(const onnx::ModelDef& model, session::Device& device, const PlanOptions& options,

@@ -51,7 +51,7 @@ const std::vector<Fault> kFaults = {
     {"no_opset", [](ModelProto& m) { m.clear_opset_import(); }, {"opset"}},
     {"opset_twice",
      [](ModelProto& m) { m.add_opset_import()->set_version(16); },
-     {"ai.onnx is stated twice"}},
+     {"is declared twice, as 17 and 16"}},
     {"domain_without_opset",
      [](ModelProto& m) { graph_of(m).mutable_node(0)->set_domain("com.microsoft"); },
      {"node 0", "no opset of \"com.microsoft\""}},
@@ -157,7 +157,7 @@ TEST_P(CheckFault, IsFound) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Table, CheckFault, ::testing::ValuesIn(kFaults),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& row) { return std::string(row.param.name); });
 
 TEST(Check, FindsSeveralFaultsAtOnce) {
   TempFolder folder;

@@ -56,7 +56,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Conversion{"pack_folder", {"pack", kTestData / "lora" / "renamed"}},
                       Conversion{"merge_lora",
                                  {"merge-lora", kModel, kTestData / "lora" / "external" / "adapter"}}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& row) { return std::string(row.param.name); });
 
 }  // namespace
 }  // namespace vulcap::testing

@@ -82,7 +82,8 @@ void read_config(const fs::path& folder, ModelFacts& facts) {
 
 void read_about(const fs::path& folder, ModelFacts& facts) {
   if (!fs::exists(folder / "expected/about.json")) return;
-  for (const auto& [key, value] : loader::read_json_object(folder / "expected/about.json").items()) {
+  const json about = loader::read_json_object(folder / "expected/about.json");
+  for (const auto& [key, value] : about.items()) {
     if (value.is_string()) facts.about.emplace_back(key, value.get<std::string>());
     if (value.is_number() || value.is_boolean()) facts.about.emplace_back(key, value.dump());
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "loader/conversion/diff.h"
+#include "loader/expected_inputs.h"
 #include "loader/tensor_files.h"
 #include "loader/verify/tolerance.h"
 #include "runtime/core/error.h"
@@ -15,27 +16,11 @@ namespace fs = std::filesystem;
 using core::DType;
 using session::NamedTensors;
 
-std::vector<NamedTensors> expected_inputs(const graph::Graph& graph, const fs::path& model) {
-  std::vector<fs::path> found;
-  for (const fs::path& folder : {model.parent_path(), model.parent_path() / ".."}) {
-    std::error_code none;
-    for (const auto& entry : fs::directory_iterator(folder / "expected" / "graphs" / model.stem(), none))
-      if (entry.path().filename().string().starts_with("test_data_set_")) found.push_back(entry.path());
-  }
-  std::sort(found.begin(), found.end());
-  std::vector<NamedTensors> sets;
-  for (const fs::path& set : found) {
-    sets.push_back(loader::read_inputs(graph, {set.string()}));
-    if (sets.back().size() != graph.inputs.size()) return {};  // of another export
-  }
-  return sets;
-}
-
 // One bool decides which branch of a merged decoder runs: each of its values is tried.
 std::vector<NamedTensors> input_sets(const graph::Graph& graph, const fs::path& model,
                                      const CompareOptions& options) {
   if (options.given.empty() && options.sizes.empty()) {
-    const auto expected = expected_inputs(graph, model);
+    auto expected = loader::expected_inputs(graph, model);
     if (!expected.empty()) return expected;
   }
   const NamedTensors given = loader::read_inputs(graph, options.given);
