@@ -8,6 +8,7 @@
 #include "apps/cli/log.h"
 #include "apps/cli/progress.h"
 #include "apps/commands.h"
+#include "apps/quantization_trials.h"
 #include "loader/model_dir.h"
 #include "runtime/core/error.h"
 
@@ -22,6 +23,7 @@ struct Options {
   std::vector<std::string> modules;
   bool symmetric = false, asymmetric = false;
   quantization::Options options;
+  QuantizationTrials trials;
 };
 
 quantization::FolderOptions folder_options(const Options& given) {
@@ -33,6 +35,12 @@ quantization::FolderOptions folder_options(const Options& given) {
     if (equals == 0 || equals == std::string::npos)
       throw core::Error(core::ErrorCode::kUsage, "--module " + text + ": write MODULE=FORMAT, decoder=q4");
     folder.modules.push_back({text.substr(0, equals), quantization::parse_format(text.substr(equals + 1))});
+  }
+  if (given.trials.searches()) {
+    if (folder.to || !folder.modules.empty())
+      throw core::Error(core::ErrorCode::kUsage,
+                        "--auto chooses the formats itself: leave out --to and --module");
+    folder.modules = given.trials.search(given.model, given.options);
   }
   if (!folder.to && folder.modules.empty())
     throw core::Error(core::ErrorCode::kUsage, "--to or --module is required: what is the model to become?");
@@ -68,6 +76,8 @@ void print(const FileResult& result) {
 
 int run(Options given) {
   if (given.symmetric || given.asymmetric) given.options.symmetric = given.symmetric;
+  given.trials.check(given.model, given.out);
+  given.options.calibration = given.trials.calibrate(given.model);
   const quantization::FolderOptions folder = folder_options(given);
   std::vector<FileResult> results;
   if (fs::is_directory(given.model)) {
@@ -76,7 +86,7 @@ int run(Options given) {
     results.push_back(quantize_one(given, folder));
   }
   for (const FileResult& result : results) print(result);
-  return 0;
+  return given.trials.report(given.model, given.out, std::move(results));
 }
 
 void add_number_options(CLI::App& command, Options& given) {
@@ -120,6 +130,7 @@ Command add_quantize(CLI::App& app) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   add_number_options(*command, *given);
+  given->trials.add_to(*command);
   return [given] { return run(*given); };
 }
 

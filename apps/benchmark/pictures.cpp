@@ -1,9 +1,9 @@
 #include "apps/benchmark/pictures.h"
 
 #include <algorithm>
-#include <cctype>
 
 #include "loader/image/decode.h"
+#include "loader/image/image_files.h"
 #include "runtime/core/error.h"
 
 namespace vulcap::apps {
@@ -14,19 +14,9 @@ namespace fs = std::filesystem;
 constexpr int kDrawnSide = 384;
 constexpr size_t kSamples = 16;
 
-bool is_picture(const fs::path& file) {
-  std::string suffix = file.extension().string();
-  std::transform(suffix.begin(), suffix.end(), suffix.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
-  return suffix == ".png" || suffix == ".jpg" || suffix == ".jpeg";
-}
-
 std::vector<std::string> pictures_in(const fs::path& folder) {
   std::vector<std::string> files;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error))
-    if (is_picture(entry.path())) files.push_back(entry.path().string());
-  std::sort(files.begin(), files.end());
+  for (const fs::path& file : image::image_files(folder)) files.push_back(file.string());
   return files;
 }
 

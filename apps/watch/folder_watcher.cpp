@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "loader/image/image_files.h"
 #include "runtime/core/error.h"
 
 namespace vulcap::apps {
@@ -26,14 +27,6 @@ constexpr uint32_t kEvents =
   if (reason == ENOSPC) message += " (the limit of folders is fs.inotify.max_user_watches)";
   if (reason == EMFILE) message += " (the limit of watchers is fs.inotify.max_user_instances)";
   throw core::Error(core::ErrorCode::kRuntime, message);
-}
-
-bool has_image_name(const fs::path& path) {
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return char(std::tolower(c)); });
-  return (extension == ".png" || extension == ".jpg" || extension == ".jpeg") &&
-         !path.filename().string().starts_with('.');
 }
 
 // A lease for reading is refused while a writer has the file open. Where leases cannot be had (the file is
@@ -100,7 +93,7 @@ void FolderWatcher::scan(const fs::path& folder) {
 
 void FolderWatcher::tell(const fs::path& file) {
   struct stat status {};
-  if (!has_image_name(file) || stat(file.c_str(), &status) != 0) return;
+  if (!image::has_image_name(file) || stat(file.c_str(), &status) != 0) return;
   if (!S_ISREG(status.st_mode) || status.st_size == 0) return;
   const Stamp stamp{status.st_ino, status.st_size,
                     int64_t(status.st_mtim.tv_sec) * 1'000'000'000 + status.st_mtim.tv_nsec};

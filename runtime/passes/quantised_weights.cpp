@@ -33,6 +33,53 @@ bool is_addend_row(const Matcher& m, ValueId value, const core::Dim& columns) {
   return m.value(value).constant && m.shape(value).size() == 1 && m.shape(value)[0] == columns;
 }
 
+bool is_one_number(const Matcher& m, ValueId value) {
+  return m.value(value).constant && m.value(value).constant->size() == 1;
+}
+
+// The DequantizeLinear of an activation in steps that the file gives, or nullptr.
+const Node* stepped(const Matcher& m, ValueId value) {
+  const Node* node = m.producer(value, "DequantizeLinear");
+  if (node == nullptr || m.value(node->inputs[0]).constant || m.value(value).dtype != core::DType::kF32)
+    return nullptr;
+  const core::DType dtype = m.value(node->inputs[0]).dtype;
+  const bool bytes = dtype == core::DType::kU8 || dtype == core::DType::kI8;
+  const bool one_step =
+      is_one_number(m, node->inputs[1]) && (node->input(2) == kNoValue || is_one_number(m, node->inputs[2]));
+  return bytes && one_step ? node : nullptr;
+}
+
+// Whether a weight of bytes has one scale, or one a column.
+bool scales_columns(const Matcher& m, const Node& weight, bool transposed) {
+  const core::DType dtype = m.value(weight.inputs[0]).dtype;
+  if ((dtype != core::DType::kU8 && dtype != core::DType::kI8) ||
+      weight.attributes.integer("block_size", 0) != 0)
+    return false;
+  const int64_t axis = weight.attributes.integer("axis", 1);
+  return is_one_number(m, weight.inputs[1]) || (axis + 2) % 2 == (transposed ? 0 : 1);
+}
+
+// Both operands are in steps that the file gives: sums of the stored numbers are exact.
+std::optional<Patch> stored_product(Matcher& m, const Node& node, const Node& weight, bool transposed,
+                                    ValueId addend) {
+  const Node* found = stepped(m, node.inputs[0]);
+  if (found == nullptr || !scales_columns(m, weight, transposed)) return std::nullopt;
+  const Node operand = *found, matrix = weight;
+  const std::string name = node.name;
+  const ValueId result = node.outputs[0];
+  const core::Tensor steps = *m.value(matrix.inputs[1]).constant;
+  const float step = float(m.value(operand.inputs[1]).constant->at_f64(0));
+  core::Tensor scale(core::DType::kF32, {int64_t(steps.size())});
+  for (size_t i = 0; i < steps.size(); ++i) scale.mutable_as<float>()[i] = step * float(steps.at_f64(i));
+  const ValueId scales = m.graph().add_constant(name + "/scale", std::move(scale));
+  graph::Attributes attributes;
+  attributes.set("transB", int64_t(transposed));
+  return replace_with(
+      result, m.make(std::string(ops::kIntegerProduct), "vulcap", name,
+                     {operand.inputs[0], matrix.inputs[0], operand.input(2), matrix.input(2), scales, addend},
+                     std::move(attributes)));
+}
+
 std::optional<Patch> product(Matcher& m, const Node& node) {
   const bool gemm = node.is("Gemm");
   if (!gemm && !node.is("MatMul")) return std::nullopt;
@@ -44,6 +91,7 @@ std::optional<Patch> product(Matcher& m, const Node& node) {
                      node.attributes.real("beta", 1) == 1 &&
                      (addend == kNoValue || is_addend_row(m, addend, m.shape(node.outputs[0]).back()));
   if (!plain) return std::nullopt;
+  if (auto patch = stored_product(m, node, *weight, transposed, addend)) return patch;
   graph::Attributes attributes = weight->attributes;
   attributes.set("transB", int64_t(transposed));
   const std::vector<ValueId> inputs{node.inputs[0], weight->inputs[0], weight->inputs[1], weight->input(2),

@@ -20,13 +20,6 @@ using core::Error;
 using core::ErrorCode;
 using loader::OnnxFile;
 
-size_t bytes_of(const fs::path& model) {
-  size_t bytes = fs::file_size(model);
-  for (const std::string& location : onnx::external_locations(model))
-    bytes += fs::file_size(model.parent_path() / location);
-  return bytes;
-}
-
 onnx::WriteOptions write_options(const fs::path& out) {
   onnx::WriteOptions options;
   options.data_name = out.filename().string() + "_data";
@@ -53,7 +46,7 @@ FileResult convert(const fs::path& in, const fs::path& out, const Options& optio
   FileResult result{in, out, options.to, 0, 0, {}};
   try {
     onnx::read_model(in);  // says what is wrong with it
-    result.bytes_before = bytes_of(in);
+    result.bytes_before = model_bytes(in);
     onnx::EditableModel model = onnx::EditableModel::read(in);
     result.changes = quantize_model(model, options);
     check(result.changes);
@@ -63,25 +56,26 @@ FileResult convert(const fs::path& in, const fs::path& out, const Options& optio
     if (error.message().starts_with(path) || error.message().starts_with(out.string())) throw;
     throw error.add_context(path);
   }
-  result.bytes_after = bytes_of(out);
+  result.bytes_after = model_bytes(out);
   return result;
 }
 
 struct Job {
   OnnxFile file;
-  std::optional<Format> format;  // none: stays as it is
+  std::optional<Format> format;           // none: stays as it is
+  std::vector<std::string> exclude = {};  // besides that of all files
 };
 
-// The format that the longest matching module or else FolderOptions::to gives a stem.
-std::optional<Format> format_of(const std::string& stem, const FolderOptions& options,
-                                std::set<std::string>& used) {
+// The longest module that a stem begins with; null: none does.
+const ModuleFormat* module_of(const std::string& stem, const FolderOptions& options,
+                              std::set<std::string>& used) {
   const ModuleFormat* best = nullptr;
   for (const ModuleFormat& module : options.modules) {
     if (!stem.starts_with(module.module)) continue;
     used.insert(module.module);
     if (best == nullptr || module.module.size() > best->module.size()) best = &module;
   }
-  return best != nullptr ? best->format : options.to;
+  return best;
 }
 
 // The file of a stem to start from: of fp32, or of fp16 where the format takes that.
@@ -111,10 +105,13 @@ std::vector<Job> plan_jobs(const fs::path& dir, const FolderOptions& options) {
   std::vector<Job> jobs;
   std::set<std::string> used;
   for (const auto& [place, files] : variants) {
-    const std::optional<Format> format = format_of(place.second, options, used);
+    const ModuleFormat* module = module_of(place.second, options, used);
+    const std::optional<Format> format = module != nullptr ? module->format : options.to;
     const OnnxFile* source = source_of(files, format);
     if (source == nullptr && format) fail_without_source(dir, place.second, *format);
-    if (source != nullptr) jobs.push_back({*source, format});
+    if (source == nullptr) continue;
+    jobs.push_back({*source, format});
+    if (module != nullptr) jobs.back().exclude = module->exclude;
   }
   std::set<std::string> seen;
   for (const ModuleFormat& module : options.modules) {
@@ -137,8 +134,9 @@ class FolderConversion {
   // Into `folder`; `place` is what the result says.
   void convert(const Job& job, const fs::path& folder, const fs::path& place) {
     const std::string name = job.file.stem + format_suffix(*job.format) + ".onnx";
-    Options options = options_.options;
+    Options options = options_.modules.empty() ? options_.options : fitted(options_.options, *job.format);
     options.to = *job.format;
+    options.exclude.insert(options.exclude.end(), job.exclude.begin(), job.exclude.end());
     results_.push_back(quantization::convert(job.file.path, folder / name, options, [](const Changes&) {}));
     results_.back().out = place / name;
     if (--left_ == 0) check_patterns();
@@ -192,6 +190,13 @@ std::vector<FileResult> into_new_folder(const fs::path& dir, const fs::path& out
 }
 
 }  // namespace
+
+size_t model_bytes(const fs::path& model) {
+  size_t bytes = fs::file_size(model);
+  for (const std::string& location : onnx::external_locations(model))
+    bytes += fs::file_size(model.parent_path() / location);
+  return bytes;
+}
 
 FileResult quantize_file(const fs::path& in, const fs::path& out, const Options& options) {
   return convert(in, out, options, [&](const Changes& changes) { check_changes(changes, options.to); });

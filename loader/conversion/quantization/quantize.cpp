@@ -9,6 +9,7 @@
 #include "loader/conversion/quantization/graph_rewriter.h"
 #include "loader/conversion/quantization/half.h"
 #include "loader/conversion/quantization/integer_operators.h"
+#include "loader/conversion/quantization/static_operators.h"
 #include "runtime/core/error.h"
 
 namespace vulcap::quantization {
@@ -36,6 +37,8 @@ void check(const Options& options) {
   const std::string name(format_name(options.to));
   if ((options.per_channel || options.reduce_range) && !is_integer(options.to))
     refuse("per-channel scales and a reduced range are of int8, uint8 and q8, not of " + name);
+  if (options.calibration && !is_integer(options.to))
+    refuse("calibration is for int8, uint8 and q8, not for " + name);
   if (options.symmetric && (options.to == Format::kFp16 || options.to == Format::kBnb4))
     refuse(name + " has no zero points; leave out symmetric and asymmetric");
   if (options.block == 0) return;
@@ -107,9 +110,11 @@ Changes quantize_in_blocks(GraphRewriter& rewriter, const Options& options) {
 }
 
 Changes quantize_in_integers(GraphRewriter& rewriter, Options options) {
-  rewriter.lift_constants(2);
+  // Limits of activations behind convolutions are single numbers.
+  rewriter.lift_constants(options.calibration ? 0 : 2);
   options.to = integer_format(rewriter, options.to);
-  return quantize_to_integers(rewriter, options);
+  return options.calibration ? quantize_statically(rewriter, options)
+                             : quantize_to_integers(rewriter, options);
 }
 
 }  // namespace
@@ -126,6 +131,15 @@ Format parse_format(std::string_view name) {
   std::string known;
   for (const std::string_view other : kNames) known += (known.empty() ? "" : ", ") + std::string(other);
   refuse("unknown format \"" + std::string(name) + "\"; use one of " + known);
+}
+
+Options fitted(Options options, Format to) {
+  options.to = to;
+  if (!is_integer(to)) options.per_channel = options.reduce_range = false;
+  if (!is_integer(to)) options.calibration = nullptr;
+  if (!is_block(to)) options.block = 0;
+  if (to == Format::kFp16 || to == Format::kBnb4) options.symmetric = std::nullopt;
+  return options;
 }
 
 Changes quantize_model(onnx::EditableModel& model, const Options& options) {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,6 +32,8 @@ std::string format_suffix(Format format);
 // Throws core::Error(kUsage) for an unknown name, listing the known ones.
 Format parse_format(std::string_view name);
 
+class Calibration;
+
 struct Options {
   Format to = Format::kInt8;
   bool per_channel = false;   // int8, uint8: a scale for each column (MatMul) or filter (Conv)
@@ -39,10 +42,16 @@ struct Options {
   std::optional<bool> symmetric = {};
   int64_t block =
       0;  // q4, bnb4: numbers that share a scale, a power of two from 16; 0: 32 for q4, 64 for bnb4
+  // int8, uint8, q8: ranges that activations are quantised by (QuantizeLinear and DequantizeLinear around
+  // each operator); none: each run finds its own (DynamicQuantizeLinear).
+  std::shared_ptr<const Calibration> calibration = {};
   // Nodes that stay as they are (in q4f16: in half precision): a node's name, its weight, its operator or the
   // path of its PyTorch module, or a pattern of these with * and ?.
   std::vector<std::string> exclude = {};
 };
+
+// `options` for a format, without what that format does not have.
+Options fitted(Options options, Format to);
 
 // What became of a graph.
 struct Changes {
@@ -58,6 +67,9 @@ struct Changes {
 // half precision (which q4f16 and bnb4 take), or when its opset lacks what the format needs; kInvalidModel
 // for a weight that is not finite. A model without anything to quantise is no error: Changes::nodes says so.
 Changes quantize_model(onnx::EditableModel& model, const Options& options);
+
+// Of the .onnx file and its external data.
+size_t model_bytes(const std::filesystem::path& model);
 
 struct FileResult {
   std::filesystem::path in, out;
@@ -75,12 +87,13 @@ FileResult quantize_file(const std::filesystem::path& in, const std::filesystem:
 struct ModuleFormat {
   std::string module;
   Format format;
+  std::vector<std::string> exclude = {};  // in these files, besides FolderOptions::options
 };
 
 struct FolderOptions {
   std::optional<Format> to = {};  // of files that no module names; none: they stay as they are
   std::vector<ModuleFormat> modules = {};
-  Options options = {};  // for all, but for `to`
+  Options options = {};  // for all, but for `to`; with modules, as far as their formats have them
 };
 
 // Every model of the folder `dir`: STEM.onnx becomes STEM_q4.onnx at the same place, in `dir` itself where
