@@ -23,7 +23,7 @@ class Captions : public ::testing::TestWithParam<const char*> {};
 TEST_P(Captions, StayInAFolderOfItsOwn) {
   TempFolder folder;
   const std::string out = folder / "out", format = GetParam();
-  const Outcome made = run_vulcap({"quantize", kModel, "-o", out, "--to", format});
+  const Outcome made = run_vulcap({"quantize", kModel, "-o", out, "--to", format, "--no-report"});
   ASSERT_TRUE(exits(made, 0)) << made.err;
   EXPECT_EQ(lines_of(made.out).size(), 2u) << made.out;
 
