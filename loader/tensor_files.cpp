@@ -33,11 +33,23 @@ void read_pair(const graph::Graph& graph, const std::string& source, size_t equa
   read_value(graph.value(id), source.substr(equals + 1), inputs);
 }
 
+// input_K.pb is the input that the tensor in it is named after, else the graph's input K.
+void read_numbered(const graph::Graph& graph, size_t index, const fs::path& file,
+                   session::NamedTensors& inputs) {
+  const graph::Value& value = graph.value(graph.inputs[index]);
+  if (value.is_sequence) return read_value(value, file, inputs);
+  onnx::Initializer stored = onnx::read_tensor_file(file);
+  const bool named = graph.find_input(stored.name) != graph::kNoValue;
+  inputs[named ? stored.name : value.name] = std::move(stored.tensor);
+}
+
 void read_folder(const graph::Graph& graph, const fs::path& folder, session::NamedTensors& inputs) {
   for (size_t i = 0; i < graph.inputs.size(); ++i) {
     const graph::Value& value = graph.value(graph.inputs[i]);
     const std::string stem = file_stem(value.name);
-    for (const std::string& file : {"input_" + std::to_string(i) + ".pb", stem + ".pb", stem + ".npy"}) {
+    const fs::path numbered = folder / ("input_" + std::to_string(i) + ".pb");
+    if (fs::exists(numbered)) read_numbered(graph, i, numbered, inputs);
+    for (const std::string& file : {stem + ".pb", stem + ".npy"}) {
       if (fs::exists(folder / file)) read_value(value, folder / file, inputs);
     }
   }

@@ -19,8 +19,9 @@ std::vector<core::Tensor> read_sequence(const std::filesystem::path& path);
 // sequence under its own (see session::NamedTensors).
 void read_value(const graph::Value& value, const std::filesystem::path& path, session::NamedTensors& tensors);
 
-// Each of `sources` is NAME=FILE, or a folder with NAME.npy, NAME.pb or input_K.pb (K: position among the
-// graph's inputs). Later sources take precedence. Throws core::Error(kUsage) for a name that is no input.
+// Each of `sources` is NAME=FILE, or a folder with NAME.npy, NAME.pb or input_K.pb (the input
+// that its tensor is named after, else that at position K). Later sources take precedence. Throws
+// core::Error(kUsage) for a name that is no input.
 session::NamedTensors read_inputs(const graph::Graph& graph, const std::vector<std::string>& sources);
 
 // The name of a value as the name of a file: what file systems or shells take amiss becomes '_'.

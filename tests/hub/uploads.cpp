@@ -63,7 +63,9 @@ void HubServer::Hosts::create(const httplib::Request& in, httplib::Response& out
       wanted["organization"].get<std::string>() + "/" + wanted["name"].get<std::string>();
   if (name == hub_of.repo) {
     out.status = 409;
-    return out.set_content(R"({"error": "You already created this model repo"})", "application/json");
+    const json refusal{{"error", "You already created this model repo"},
+                       {"url", hub_of.endpoint() + "/" + name}};
+    return out.set_content(refusal.dump(), "application/json");
   }
   hub_of.repo = name;
   out.set_content(json{{"url", hub_of.endpoint() + "/" + name}}.dump(), "application/json");

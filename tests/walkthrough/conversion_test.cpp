@@ -8,7 +8,6 @@
 #include "tests/apps/model_folder.h"
 #include "tests/apps/program.h"
 #include "tests/hub/hub_server.h"
-#include "tests/lora/adapter_files.h"
 
 namespace vulcap::testing {
 namespace {
@@ -59,16 +58,13 @@ class ConversionPage : public ::testing::Test {
   ConversionPage() {
     fs::create_directories(folder / "work");
     fs::copy_file(kTestData / "images/scene_320x320.png", folder / "work/photo.png");
-    const auto factors = lora_test::factors("decoder.transformer.h.1.attn.c_proj", 16, 16);
-    lora_test::write_adapter(work() / "adapter", {{"target_modules", {"c_proj", "c_attn"}}},
-                             lora_test::safetensors_bytes(factors));
+    fs::copy(kTestData / "lora_recipes/vit-gpt2/adapter", work() / "adapter");
     server.token = "secret";
     environment = program_environment(
         {{"HF_ENDPOINT", server.endpoint()},
          {"HF_HOME", (folder / "home").string()},
          {"HF_TOKEN", "secret"},
          {"PYTHONPATH", VULCAP_SOURCE_DIR},
-         {"XDG_CACHE_HOME", (folder / "cache").string()},
          {"PATH", fs::path(VULCAP_PROGRAM).parent_path().string() + ":" + std::getenv("PATH")}});
   }
 
