@@ -11,7 +11,7 @@ namespace {
 
 class Card : public ::testing::Test {
  protected:
-  Card() { fs::copy(kTestData / "families/git", model(), fs::copy_options::recursive); }
+  Card() { fs::copy(kTestData / "recipes/git", model(), fs::copy_options::recursive); }
 
   fs::path model() const { return folder / "tiny-git"; }
   Outcome card(const Arguments& more) const {
@@ -94,7 +94,7 @@ TEST_F(Card, SaysWhatTheFolderHolds) {
                        "---\n# me/tiny-git\n"))
       << text;
   EXPECT_TRUE(has(text, "vulcap caption -m me/tiny-git photo.jpg")) << text;
-  EXPECT_TRUE(has(text, "encoder_model.onnx` | fp32 | ")) << text;
+  EXPECT_TRUE(has(text, "`onnx/encoder_model.onnx` | fp32 | ")) << text;
   EXPECT_TRUE(has(text, "`tokenizer.json`")) << text;
   EXPECT_TRUE(has(text, "| cpu (")) << text;
 }

@@ -1,4 +1,5 @@
 // How the hub of hub_server.h takes files.
+#include <algorithm>
 #include <sstream>
 
 #include "loader/base64.h"
@@ -10,11 +11,13 @@ using nlohmann::json;
 
 namespace {
 
-// Large to this hub: graphs, their weights, and whatever is no text.
-bool is_large(const json& file) {
-  const std::string path = file["path"];
-  const std::string sample = loader::decode_base64(file["sample"].get<std::string>()).value();
-  return path.ends_with(".onnx") || sample.find('\0') != std::string::npos;
+// Large to this hub: graphs and what is binary by its name.
+bool is_large(const std::string& path) { return path.ends_with(".onnx") || path.ends_with(".bin"); }
+
+// The beginning of the content, at most 512 bytes.
+bool is_sample(const json& file) {
+  const auto sample = loader::decode_base64(file["sample"].get<std::string>());
+  return sample && sample->size() == std::min<uint64_t>(512, file["size"].get<uint64_t>());
 }
 
 }  // namespace
@@ -82,9 +85,11 @@ void HubServer::Hosts::preupload(const httplib::Request& in, httplib::Response& 
     return out.set_header("X-Error-Code", in.matches[1] == hub_of.repo ? "RevisionNotFound" : "RepoNotFound");
   }
   json answers = json::array();
-  for (const json& file : json::parse(in.body)["files"]) {
+  const json asked = json::parse(in.body);
+  for (const json& file : asked["files"]) {
     const std::string path = file["path"];
-    json answer{{"path", path}, {"uploadMode", is_large(file) ? "lfs" : "regular"}, {"shouldIgnore", false}};
+    if (!is_sample(file)) out.status = 400;
+    json answer{{"path", path}, {"uploadMode", is_large(path) ? "lfs" : "regular"}, {"shouldIgnore", false}};
     if (path.ends_with(".ignored")) answer["shouldIgnore"] = true;
     if (const auto known = files.find(path); known != files.end()) answer["oid"] = known->second.etag();
     answers.push_back(answer);
@@ -94,7 +99,8 @@ void HubServer::Hosts::preupload(const httplib::Request& in, httplib::Response& 
 
 void HubServer::Hosts::batch(const httplib::Request& in, httplib::Response& out) {
   json answers = json::array();
-  for (const json& object : json::parse(in.body)["objects"]) {
+  const json asked = json::parse(in.body);
+  for (const json& object : asked["objects"]) {
     const std::string oid = object["oid"];
     json answer{{"oid", oid}, {"size", object["size"]}};
     const std::lock_guard guard(mutex);
@@ -137,7 +143,8 @@ void HubServer::Hosts::take_part(const httplib::Request& in, httplib::Response& 
 void HubServer::Hosts::complete(const httplib::Request& in, httplib::Response& out) {
   const std::lock_guard guard(mutex);
   std::string content;
-  for (const json& part : json::parse(in.body)["parts"]) {
+  const json asked = json::parse(in.body);
+  for (const json& part : asked["parts"]) {
     const std::string& bytes = parts[in.matches[1].str()][std::to_string(part["partNumber"].get<int>())];
     if (part["etag"] != "\"" + sha256_of(bytes) + "\"") out.status = 400;
     content += bytes;
