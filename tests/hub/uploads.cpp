@@ -71,6 +71,8 @@ void HubServer::Hosts::create(const httplib::Request& in, httplib::Response& out
     return out.set_content(refusal.dump(), "application/json");
   }
   hub_of.repo = name;
+  const std::lock_guard guard(mutex);
+  files.clear();
   out.set_content(json{{"url", hub_of.endpoint() + "/" + name}}.dump(), "application/json");
 }
 
