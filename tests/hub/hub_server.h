@@ -65,13 +65,14 @@ class HubServer {
   std::string repo = "org/model";
   std::string commit = std::string(40, 'c');
   std::map<std::string, std::string> revisions = {{"main", commit}};
-  std::string old_repo = {};       // redirects to `repo`
-  std::string token = {};          // that is needed; empty: none
-  std::string reader = {};         // a token that is known but may not write; empty: none
-  uint64_t part_size = 0;          // large files are taken in parts of so many bytes; 0: in one
-  int signature = 1;               // of the addresses of uploads; with another, they are refused
-  bool plain_listing = false;      // the listing says neither sizes nor digests
-  std::string extra_listing = {};  // a name that is listed but is no file
+  std::string old_repo = {};         // redirects to `repo`
+  std::string token = {};            // that is needed; empty: none
+  std::string reader = {};           // a token that is known but may not write; empty: none
+  uint64_t part_size = 0;            // large files are taken in parts of so many bytes; 0: in one
+  int signature = 1;                 // of the addresses of uploads; with another, they are refused
+  bool needs_upload_headers = true;  // takes large files with the headers that it asked for alone
+  bool plain_listing = false;        // the listing says neither sizes nor digests
+  std::string extra_listing = {};    // a name that is listed but is no file
 
  private:
   struct Hosts;

@@ -135,7 +135,8 @@ void HubServer::Hosts::take_part(const httplib::Request& in, httplib::Response& 
   }
   const std::lock_guard guard(mutex);
   if (hub_of.part_size == 0) {
-    if (in.get_header_value("X-Checked") == "yes") objects[in.matches[1].str()] = in.body;
+    if (!hub_of.needs_upload_headers || in.get_header_value("X-Checked") == "yes")
+      objects[in.matches[1].str()] = in.body;
     return;
   }
   parts[in.matches[1].str()][in.matches[2].str()] = in.body;
