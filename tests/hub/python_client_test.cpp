@@ -54,7 +54,7 @@ TEST_P(PythonClient, LeavesTheSameCommit) {
 }
 
 INSTANTIATE_TEST_SUITE_P(InOne, PythonClient, ::testing::Values(0));
-INSTANTIATE_TEST_SUITE_P(InParts, PythonClient, ::testing::Values(1000));
+INSTANTIATE_TEST_SUITE_P(InParts, PythonClient, ::testing::Values(100'000));
 
 }  // namespace
 }  // namespace vulcap::testing
