@@ -171,7 +171,7 @@ std::vector<quantization::ModuleFormat> QuantizationTrials::search(
 
 int QuantizationTrials::report(const fs::path& model, const fs::path& out,
                                std::vector<quantization::FileResult> files) const {
-  if (silent_ && images_.empty() && report_.empty()) return 0;
+  if (silent_ && report_.empty()) return 0;
   quantization::ReportRequest request;
   request.samples = samples();
   request.before = request.samples ? model_folder(model, "--images") : find_model_folder(model).value_or("");

@@ -184,7 +184,8 @@ std::vector<FileResult> into_new_folder(const fs::path& dir, const fs::path& out
         std::find_if(jobs.begin(), jobs.end(), [&](const Job& item) { return item.file.path == file.path; });
     if (job == jobs.end()) return;
     if (!job->format) return onnx::EditableModel::read(file.path).write(place, write_options(place));
-    conversion.convert(*job, place.parent_path(), out / file.path.parent_path().lexically_relative(dir));
+    conversion.convert(*job, place.parent_path(),
+                       (out / file.path.parent_path().lexically_relative(dir)).lexically_normal());
   });
   return conversion.results();
 }
