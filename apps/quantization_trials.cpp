@@ -155,6 +155,9 @@ std::vector<quantization::ModuleFormat> QuantizationTrials::search(
   quantization::SearchRequest request{model, *samples(), prompt_, most};
   request.options = options;
   request.on_trial = print_trial;
+  request.on_unused = [](const fs::path& file) {
+    log_warning(file.string() + ": the answers do not come from it, so it stays as it is");
+  };
   const session::OpenedDevice cpu = open("cpu");
   const quantization::Trial best = quantization::smallest_mix(request, *cpu.device);
   std::vector<quantization::ModuleFormat> modules;

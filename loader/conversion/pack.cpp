@@ -22,11 +22,8 @@ Packed pack(const fs::path& model, const fs::path& out, const PackOptions& optio
   write.shard_bytes = options.shard_bytes;
   write.alignment = options.alignment;
   editable.write(out, write);
-  packed.file_bytes = fs::file_size(out);
-  for (const std::string& location : onnx::external_locations(out)) {
-    packed.file_bytes += fs::file_size(out.parent_path() / location);
-    ++packed.data_files;
-  }
+  packed.file_bytes = onnx::model_bytes(out);
+  packed.data_files = onnx::model_files(out).size() - 1;
   return packed;
 }
 

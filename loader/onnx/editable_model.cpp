@@ -70,9 +70,7 @@ std::pair<size_t, size_t> content_key(const core::Tensor& tensor) {
 EditableModel EditableModel::read(const fs::path& path) {
   EditableModel model;
   const auto file = loader::open_regular(path);
-  model.sources_.push_back(path);
-  for (const std::string& location : external_locations(path))
-    model.sources_.push_back(path.parent_path() / location);
+  model.sources_ = model_files(path);
   try {
     TensorReader tensors(file, TensorReader::Alignment::kAny);
     const Rope slim = rewrite_message(WireReader(file->bytes()),

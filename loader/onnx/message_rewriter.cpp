@@ -12,6 +12,8 @@ namespace {
 namespace proto = ::onnx;
 using proto::TensorProto;
 
+constexpr int kDeepest = 64;  // graphs in attributes of nodes in graphs
+
 bool holds_data(uint32_t field) {
   switch (field) {
     case TensorProto::kFloatDataFieldNumber:
@@ -60,9 +62,10 @@ class Rewriter {
     return any ? std::optional(std::move(rope)) : std::nullopt;
   }
 
-  std::optional<Rope> graph(WireReader reader, const std::string& place) const {
+  std::optional<Rope> graph(WireReader reader, const std::string& place, int depth = 0) const {
+    if (depth > kDeepest) fail("graphs nest deeper than " + std::to_string(kDeepest) + " levels");
     return message(reader, [&](const WireReader& field) -> std::optional<Rope> {
-      if (field.field() == proto::GraphProto::kNodeFieldNumber) return node(field.message(), place);
+      if (field.field() == proto::GraphProto::kNodeFieldNumber) return node(field.message(), place, depth);
       if (field.field() == proto::GraphProto::kInitializerFieldNumber)
         return hook_(field.message(), place + read_tensor_name(field.message()));
       return std::nullopt;
@@ -72,23 +75,23 @@ class Rewriter {
   std::optional<Rope> function(WireReader reader) const {
     return message(reader, [&](const WireReader& field) -> std::optional<Rope> {
       if (field.field() != proto::FunctionProto::kNodeFieldNumber) return std::nullopt;
-      return node(field.message(), std::string(1, '\0'));
+      return node(field.message(), std::string(1, '\0'), 0);
     });
   }
 
-  std::optional<Rope> node(WireReader reader, const std::string& place) const {
+  std::optional<Rope> node(WireReader reader, const std::string& place, int depth) const {
     std::optional<std::string> output;
     for (WireReader ahead = reader; ahead.next();) {
       if (ahead.field() == proto::NodeProto::kOutputFieldNumber && !output) output = ahead.text();
     }
     return message(reader, [&](const WireReader& field) -> std::optional<Rope> {
       if (field.field() != proto::NodeProto::kAttributeFieldNumber) return std::nullopt;
-      return attribute(field.message(), place, output.value_or(""));
+      return attribute(field.message(), place, output.value_or(""), depth);
     });
   }
 
-  std::optional<Rope> attribute(WireReader reader, const std::string& place,
-                                const std::string& output) const {
+  std::optional<Rope> attribute(WireReader reader, const std::string& place, const std::string& output,
+                                int depth) const {
     using Proto = proto::AttributeProto;
     std::string name;
     for (WireReader ahead = reader; ahead.next();) {
@@ -99,7 +102,7 @@ class Rewriter {
       if (number == Proto::kTFieldNumber || number == Proto::kTensorsFieldNumber)
         return hook_(field.message(), place + output);
       if (number == Proto::kGFieldNumber || number == Proto::kGraphsFieldNumber)
-        return graph(field.message(), place_of_subgraph(place, output, name));
+        return graph(field.message(), place_of_subgraph(place, output, name), depth + 1);
       return std::nullopt;
     });
   }
@@ -119,6 +122,20 @@ Rope rewrite_message(WireReader model, const TensorHook& hook) {
   Rope same;
   while (model.next()) same.add(model.field_bytes());
   return same;
+}
+
+std::optional<std::string> external_location(WireReader message) {
+  bool is_external = false;
+  std::string location;
+  while (message.next()) {
+    if (message.field() == TensorProto::kExternalDataFieldNumber) {
+      const auto [key, value] = read_string_entry(message.message());
+      if (key == "location") location = value;
+    }
+    if (message.field() == TensorProto::kDataLocationFieldNumber)
+      is_external = message.integer() == TensorProto::EXTERNAL;
+  }
+  return is_external ? std::optional(location) : std::nullopt;
 }
 
 Rope tensor_head(WireReader message) {

@@ -23,26 +23,11 @@ using proto::TensorProto;
 
 constexpr size_t kLargeTensor = 1024;
 
-struct TensorHead {
-  std::optional<std::string> location;  // of external data
-  size_t raw_bytes = 0;
-};
-
-TensorHead read_head(WireReader message) {
-  TensorHead head;
-  std::string location;
-  while (message.next()) {
-    if (message.field() == TensorProto::kRawDataFieldNumber) head.raw_bytes = message.bytes().size();
-    if (message.field() == TensorProto::kExternalDataFieldNumber) {
-      const auto [key, value] = read_string_entry(message.message());
-      if (key == "location") location = value;
-    }
-    if (message.field() == TensorProto::kDataLocationFieldNumber &&
-        message.integer() == TensorProto::EXTERNAL)
-      head.location = "";
-  }
-  if (head.location) head.location = location;
-  return head;
+size_t raw_bytes(WireReader message) {
+  size_t bytes = 0;
+  while (message.next())
+    if (message.field() == TensorProto::kRawDataFieldNumber) bytes = message.bytes().size();
+  return bytes;
 }
 
 // The tensors of one model as they are written.
@@ -55,10 +40,10 @@ class TensorWriter {
 
   std::optional<Rope> tensor(WireReader message, const std::string& place) {
     const auto edit = edits_.find(place);
-    const TensorHead head = read_head(message);
-    const bool moves = head.location || (all_external_ && head.raw_bytes >= kLargeTensor);
+    const auto location = external_location(message);
+    const bool moves = location || (all_external_ && raw_bytes(message) >= kLargeTensor);
     if (edit == edits_.end() && !moves) return std::nullopt;
-    if (head.location) locations_.insert(*head.location);
+    if (location) locations_.insert(*location);
     kept_.push_back(edit == edits_.end() ? tensors_.read(message).tensor : edit->second);
     const core::Tensor& tensor = kept_.back();
     Rope rope = tensor_head(message);

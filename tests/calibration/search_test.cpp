@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <set>
+#include <string>
 
 #include "runtime/core/error.h"
 #include "runtime/session/open_device.h"
@@ -42,6 +44,19 @@ TEST_F(Searching, TheSmallestMixThatKeepsTheAnswersWins) {
     }
   }
   EXPECT_TRUE(best.mix[0].format || best.mix[1].format);
+}
+
+TEST_F(Searching, FilesThatGiveNoAnswersStay) {
+  const fs::path folder = fs::path(VULCAP_TEST_DATA) / "vit-gpt2";
+  SearchRequest wanted{folder, conversion::Samples::read(fs::path(VULCAP_TEST_DATA) / "images", 3)};
+  wanted.max_change = 1;
+  wanted.formats = {Format::kQ4F16};
+  std::set<std::string> unused, shrunk;
+  wanted.on_unused = [&](const fs::path& file) { unused.insert(file.stem().string()); };
+  for (const Choice& choice : smallest_mix(wanted, device()).mix)
+    if (choice.format) shrunk.insert(choice.file.stem().string());
+  EXPECT_EQ(unused, (std::set<std::string>{"decoder_model", "decoder_with_past_model"}));
+  EXPECT_EQ(shrunk, (std::set<std::string>{"decoder_model_merged", "encoder_model"}));
 }
 
 TEST_F(Searching, ScratchFilesGoAway) {

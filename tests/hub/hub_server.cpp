@@ -24,6 +24,12 @@ std::string hex(const unsigned char* bytes, size_t count) {
 
 }  // namespace
 
+std::string bytes_of(size_t count, unsigned seed) {
+  std::string bytes(count, '\0');
+  for (char& byte : bytes) byte = char((seed = seed * 1664525 + 1013904223) >> 24);
+  return bytes;
+}
+
 std::string sha256_of(const std::string& content) {
   unsigned char digest[SHA256_DIGEST_LENGTH];
   SHA256(reinterpret_cast<const unsigned char*>(content.data()), content.size(), digest);

@@ -11,6 +11,9 @@
 
 namespace vulcap::testing {
 
+// Drawn bytes, the same for the same seed.
+std::string bytes_of(size_t count, unsigned seed);
+
 // What goes wrong with the answers to come for one file, for the listing (under the name "") or for a step of
 // an upload ("create", "branch", "preupload", "batch", "part", "complete", "verify", "commit").
 struct Fault {

@@ -12,12 +12,6 @@
 namespace vulcap::testing {
 namespace {
 
-std::string bytes_of(size_t count, unsigned seed) {
-  std::string bytes(count, '\0');
-  for (char& byte : bytes) byte = char((seed = seed * 1664525 + 1013904223) >> 24);
-  return bytes;
-}
-
 class HubPush : public ::testing::Test {
  protected:
   HubPush() {

@@ -174,13 +174,6 @@ void write_optimized(const onnx::ModelDef& model, const graph::Graph& graph, con
   if (parts.prelude) write(*parts.prelude, parts.shared, prelude);
 }
 
-uint64_t bytes_of(const fs::path& model) {
-  uint64_t bytes = fs::file_size(model);
-  for (const std::string& location : onnx::external_locations(model))
-    bytes += fs::file_size(model.parent_path() / location);
-  return bytes;
-}
-
 void check_outputs(const graph::Graph& before, const graph::Graph& after, const OptimizeOptions& options,
                    Optimized& result) {
   try {
@@ -200,9 +193,7 @@ void move_model(const fs::path& from, const fs::path& folder, const fs::path& mo
   const auto locations = onnx::external_locations(from);
   std::vector<std::string> names(locations.begin(), locations.end());
   names.push_back(from.filename().string());  // last, when all that it needs is there
-  std::vector<fs::path> sources{model};
-  for (const std::string& location : onnx::external_locations(model))
-    sources.push_back(model.parent_path() / location);
+  const std::vector<fs::path> sources = onnx::model_files(model);
   for (const std::string& name : names)
     for (const fs::path& source : sources) onnx::refuse_same_file(source, folder / name);
   for (const std::string& name : names) {
@@ -218,13 +209,13 @@ void examine(const fs::path& rest, const fs::path& prelude, const graph::Graph& 
              const OptimizeOptions& options, Optimized& result) {
   const onnx::ModelDef def = onnx::read_model(rest);
   result.after = onnx::census_of(def.graph);
-  result.file_bytes_after = bytes_of(rest);
+  result.file_bytes_after = onnx::model_bytes(rest);
   graph::Graph graph = onnx::import_graph(def);
   if (fs::exists(prelude)) {
     const onnx::ModelDef first = onnx::read_model(prelude);
     result.prelude =
         Prelude{prelude.filename(), int(first.graph.nodes.size()), int(first.graph.outputs.size())};
-    result.file_bytes_after += bytes_of(prelude);
+    result.file_bytes_after += onnx::model_bytes(prelude);
     graph = passes::join_prelude(onnx::import_graph(first), graph);
   }
   if (options.check) check_outputs(before, graph, options, result);
@@ -237,7 +228,7 @@ Optimized optimize(const fs::path& model, const fs::path& out, const OptimizeOpt
   const onnx::ModelDef def = onnx::read_model(model);
   const graph::Graph graph = onnx::import_graph(def);
   result.before = onnx::census_of(def.graph);
-  result.file_bytes_before = bytes_of(model);
+  result.file_bytes_before = onnx::model_bytes(model);
   result.opset_before = opset_of(def);
   result.opset_after = target_opset(result.opset_before, options);
   if (const fs::path folder = out.parent_path(); !folder.empty() && !fs::is_directory(folder))

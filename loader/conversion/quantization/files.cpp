@@ -46,7 +46,7 @@ FileResult convert(const fs::path& in, const fs::path& out, const Options& optio
   FileResult result{in, out, options.to, 0, 0, {}};
   try {
     onnx::read_model(in);  // says what is wrong with it
-    result.bytes_before = model_bytes(in);
+    result.bytes_before = onnx::model_bytes(in);
     onnx::EditableModel model = onnx::EditableModel::read(in);
     result.changes = quantize_model(model, options);
     check(result.changes);
@@ -56,7 +56,7 @@ FileResult convert(const fs::path& in, const fs::path& out, const Options& optio
     if (error.message().starts_with(path) || error.message().starts_with(out.string())) throw;
     throw error.add_context(path);
   }
-  result.bytes_after = model_bytes(out);
+  result.bytes_after = onnx::model_bytes(out);
   return result;
 }
 
@@ -166,11 +166,8 @@ std::vector<FileResult> beside(const fs::path& dir, const std::vector<Job>& jobs
       if (job.format) conversion.convert(job, job.file.path.parent_path(), job.file.path.parent_path());
   } catch (...) {
     std::error_code ignored;
-    for (const FileResult& result : conversion.results()) {
-      for (const std::string& location : onnx::external_locations(result.out))
-        fs::remove(result.out.parent_path() / location, ignored);
-      fs::remove(result.out, ignored);
-    }
+    for (const FileResult& result : conversion.results())
+      for (const fs::path& file : onnx::model_files(result.out)) fs::remove(file, ignored);
     throw;
   }
   return conversion.results();
@@ -191,13 +188,6 @@ std::vector<FileResult> into_new_folder(const fs::path& dir, const fs::path& out
 }
 
 }  // namespace
-
-size_t model_bytes(const fs::path& model) {
-  size_t bytes = fs::file_size(model);
-  for (const std::string& location : onnx::external_locations(model))
-    bytes += fs::file_size(model.parent_path() / location);
-  return bytes;
-}
 
 FileResult quantize_file(const fs::path& in, const fs::path& out, const Options& options) {
   return convert(in, out, options, [&](const Changes& changes) { check_changes(changes, options.to); });

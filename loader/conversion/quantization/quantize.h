@@ -68,9 +68,6 @@ struct Changes {
 // for a weight that is not finite. A model without anything to quantise is no error: Changes::nodes says so.
 Changes quantize_model(onnx::EditableModel& model, const Options& options);
 
-// Of the .onnx file and its external data.
-size_t model_bytes(const std::filesystem::path& model);
-
 struct FileResult {
   std::filesystem::path in, out;
   Format format = Format::kInt8;

@@ -14,6 +14,8 @@
 #include "loader/conversion/quantization/graph_rewriter.h"
 #include "loader/conversion/quantization/output_errors.h"
 #include "loader/new_folder.h"
+#include "loader/onnx/editable_model.h"
+#include "loader/onnx/external_locations.h"
 #include "runtime/core/error.h"
 
 namespace vulcap::quantization {
@@ -68,6 +70,7 @@ class Search {
                         request.dir.string() +
                             ": the model gives no texts that could be compared; give "
                             "--to instead of --auto");
+    leave_out_unused();
   }
 
   Trial run() {
@@ -79,6 +82,33 @@ class Search {
   }
 
  private:
+  void leave_out_unused() {
+    for (const Choice& choice : as_they_are()) make(choice);
+    std::erase_if(files_, [this](const loader::OnnxFile& file) {
+      if (is_needed(file)) return false;
+      if (request_.on_unused) request_.on_unused(file.path);
+      return true;
+    });
+  }
+
+  // Whether there is no answer once nothing is left of the file but its inputs and outputs.
+  bool is_needed(const loader::OnnxFile& file) {
+    const fs::path place = place_of({file.path, std::nullopt});
+    onnx::EditableModel hollow = onnx::EditableModel::read(file.path);
+    hollow.proto().mutable_graph()->clear_node();
+    hollow.proto().mutable_graph()->clear_initializer();
+    hollow.write(place);
+    bool needed = false;
+    try {
+      answer({scratch_.path(), "fp32", request_.prompt}, device_, request_.samples, 1);
+    } catch (const core::Error&) {
+      needed = true;
+    }
+    fs::remove(place);
+    conversion::copy_model(file.path, place);
+    return needed;
+  }
+
   std::vector<Choice> as_they_are() const {
     std::vector<Choice> mix;
     for (const loader::OnnxFile& file : files_) mix.push_back({file.path, std::nullopt});
@@ -104,7 +134,7 @@ class Search {
     fs::create_directories(place.parent_path());
     if (!choice.format) {
       conversion::copy_model(choice.file, place);
-      made_[key_of(choice)] = model_bytes(place);
+      made_[key_of(choice)] = onnx::model_bytes(place);
     } else {
       Options options = fitted(request_.options, *choice.format);
       options.exclude.insert(options.exclude.end(), choice.exclude.begin(), choice.exclude.end());

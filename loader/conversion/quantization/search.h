@@ -36,11 +36,14 @@ struct SearchRequest {
                                  Format::kInt8, Format::kUint8, Format::kFp16};
   Options options = {};  // for all formats, but for `to`
   std::function<void(const Trial&)> on_trial = {};
+  // A file that the answers do not come from, as a decoder beside a merged one: it stays as it is.
+  std::function<void(const std::filesystem::path&)> on_unused = {};
 };
 
-// Tries each format on each file alone, then mixes of those that keep the bound from the smallest on, then
-// smaller formats with the layers left out that matter most. Answers come from `device`. Throws core::Error:
-// kUsage for a model that gives no texts to compare, as load_sample_model and quantize_file otherwise.
+// Tries each format on each file that the answers come from alone, then mixes of those that keep the bound
+// from the smallest on, then smaller formats with the layers left out that matter most. Answers come from
+// `device`. Throws core::Error: kUsage for a model that gives no texts to compare, as load_sample_model and
+// quantize_file otherwise.
 Trial smallest_mix(const SearchRequest& request, session::Device& device);
 
 }  // namespace vulcap::quantization
